@@ -1,0 +1,58 @@
+# textcls: build, install and test with PGXS.  See README.md.
+EXTENSION  = textcls
+MODULE_big = textcls
+DATA       = $(wildcard sql/textcls--*.sql)
+
+# The rooms, lowest level first; src/README.md draws them.
+CORE_ROOMS = base kernels tokenizer encoder model evaluate classify train
+PG_ROOMS   = bridge store jobs api
+CORE_OBJS  = $(patsubst %.c,%.o,$(foreach room,$(CORE_ROOMS),$(sort $(wildcard src/$(room)/*.c))))
+PG_OBJS    = $(patsubst %.c,%.o,$(foreach room,$(PG_ROOMS),$(sort $(wildcard src/$(room)/*.c))))
+OBJS       = $(CORE_OBJS) $(PG_OBJS)
+
+# Single-threaded OpenBLAS only: the threaded builds start threads when they are
+# loaded.  jansson static and hidden: the server has symbols of the same names.
+MULTIARCH    := $(shell $(CC) -print-multiarch 2>/dev/null)
+LIBRARY_DIRS  = /usr/lib/$(MULTIARCH) /usr/local/lib /usr/lib64 /usr/lib
+find_library  = $(firstword $(wildcard $(foreach dir,$(LIBRARY_DIRS),$(addprefix $(dir)/,$(1)))))
+OPENBLAS_LIB ?= $(call find_library,openblas-serial/libopenblas.a libopenblas_serial.a)
+JANSSON_LIB  ?= $(call find_library,libjansson.a)
+UTF8PROC_LIB ?= $(call find_library,libutf8proc.a)
+CBLAS_DIR    ?= $(dir $(firstword $(wildcard /usr/include/$(MULTIARCH)/openblas-serial/cblas.h /usr/include/openblas/cblas.h /usr/include/cblas.h)))
+LIBRARIES     = $(OPENBLAS_LIB) $(JANSSON_LIB) $(UTF8PROC_LIB)
+
+PG_CPPFLAGS = -I$(srcdir)/src -I$(CBLAS_DIR)
+SHLIB_LINK  = $(LIBRARIES) -lm -Wl,--version-script=$(srcdir)/src/exports.map -Wl,-Bsymbolic -Wl,--gc-sections
+
+REGRESS        = $(shell cat $(srcdir)/test/sql/schedule 2>/dev/null)
+REGRESS_OPTS   = --inputdir=test --load-extension=textcls
+ISOLATION      = $(sort $(patsubst test/isolation/specs/%.spec,%,$(wildcard test/isolation/specs/*.spec)))
+ISOLATION_OPTS = --inputdir=test/isolation --outputdir=output_iso --load-extension=textcls
+TAP_TESTS      = 1
+PROVE_TESTS    = test/t/*.pl
+
+PG_CONFIG ?= pg_config
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+include $(PGXS)
+
+# PGXS does not track headers.
+$(OBJS): $(wildcard src/*/*.h)
+all: check-libraries
+$(OBJS): | check-libraries
+$(shlib): src/exports.map
+
+src/kernels/%.o src/encoder/%.o src/train/%.o: CFLAGS += -O3 -fno-math-errno -fno-trapping-math
+
+.PHONY: check-libraries unit lint fuzz
+check-libraries:
+	@test -n "$(OPENBLAS_LIB)" || { echo "textcls: no single-threaded OpenBLAS; install libopenblas-serial-dev or set OPENBLAS_LIB" >&2; exit 1; }
+	@test -n "$(CBLAS_DIR)" || { echo "textcls: no cblas.h; install libopenblas-serial-dev or set CBLAS_DIR" >&2; exit 1; }
+	@test -n "$(JANSSON_LIB)" || { echo "textcls: no static jansson; install libjansson-dev or set JANSSON_LIB" >&2; exit 1; }
+	@test -n "$(UTF8PROC_LIB)" || { echo "textcls: no static utf8proc; install libutf8proc-dev or set UTF8PROC_LIB" >&2; exit 1; }
+
+unit:
+	$(MAKE) -C test/unit check
+lint:
+	test/lint/check_rooms.sh
+fuzz:
+	$(MAKE) -C test/fuzz run

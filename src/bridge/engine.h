@@ -1,0 +1,28 @@
+/*
+ * engine.h
+ *		Starts the numeric engine once a process, on a path that was tested.
+ */
+#ifndef TEXTCLS_ENGINE_H
+#define TEXTCLS_ENGINE_H
+
+/*
+ * Choose the first gemm path that passes the self-test.  The test runs in a
+ * child process, so that a crash in the library harms nobody; its outcome is kept for the
+ * server's life time in a marker file, so that later sessions do not repeat it.
+ * Called before any computation; cheap after the first time.
+ */
+extern void tcls_engine_start(void);
+
+/* Rows for textcls.engine(): name/value pairs. */
+typedef struct TclsEngineFact
+{
+	const char *name;
+	char	   *value;
+} TclsEngineFact;
+
+extern TclsEngineFact *tcls_engine_facts(int *count);
+
+/* $PGDATA/pgsql_tmp_textcls, created with mode 0700 when absent; NULL when it cannot be. */
+extern const char *tcls_engine_directory(void);
+
+#endif							/* TEXTCLS_ENGINE_H */

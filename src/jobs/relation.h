@@ -1,0 +1,26 @@
+/*
+ * relation.h
+ *		The table, view or foreign table that labelled texts come from.
+ */
+#ifndef TEXTCLS_RELATION_H
+#define TEXTCLS_RELATION_H
+
+typedef struct TclsRelation
+{
+	Oid			relid;
+	char	   *qualified;		/* quoted schema.name, for SQL */
+	char	   *name;			/* bare, for naming models */
+	char	   *text_column;	/* unquoted */
+	char	   *label_column;	/* unquoted; NULL when not asked for */
+	bool		multi_label;	/* the label column is text[] (or another array of a label type) */
+} TclsRelation;
+
+/*
+ * Check kind, existence, column types and the caller's SELECT privilege, each
+ * with a clear ERROR.  text_column NULL: the only column of a text type that is
+ * not the label; the error for none or several names the candidates.  label_column NULL: not
+ * wanted.  Result in the current context.
+ */
+extern TclsRelation *tcls_relation_resolve(Oid relid, const char *label_column, const char *text_column);
+
+#endif							/* TEXTCLS_RELATION_H */

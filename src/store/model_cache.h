@@ -1,0 +1,21 @@
+/*
+ * model_cache.h
+ *		A version's ready model: mapped from the prepared file, kept for the backend.
+ */
+#ifndef TEXTCLS_MODEL_CACHE_H
+#define TEXTCLS_MODEL_CACHE_H
+
+#include "model/model.h"
+#include "store/model_catalog.h"
+
+/*
+ * The ready model of a version, valid to the end of the transaction at least.  On a miss
+ * the prepared file is mapped, or built first (once a server, see README.md of this room), or, where that
+ * is impossible, the model is read into private memory with one WARNING.  Starts the engine.
+ */
+extern const TclsModel *tcls_cache_model(const TclsVersion *version);
+
+/* The stored form read into memory of the host, for training and export; sha256 checked. */
+extern void tcls_cache_read_stored(TclsStoredModel *out, const TclsVersion *version, TclsHost *host);
+
+#endif							/* TEXTCLS_MODEL_CACHE_H */

@@ -1,0 +1,89 @@
+/*
+ * model_catalog.h
+ *		Rows of textcls.model and textcls.model_version: find, publish, deploy, drop.
+ *
+ * Reading is a scan under the active snapshot, writing is done as the
+ * extension's owner after the caller was checked.  The privileges on a model
+ * are those on the large objects of its versions; they are checked here on
+ * every call against the current user.
+ */
+#ifndef TEXTCLS_MODEL_CATALOG_H
+#define TEXTCLS_MODEL_CATALOG_H
+
+#include "nodes/pg_list.h"
+#include "utils/jsonb.h"
+
+typedef struct TclsVersion
+{
+	int64		id;				/* unique in the database */
+	char	   *model;
+	char	   *purpose;		/* "tokenizer", "encoder", "classifier" */
+	int32		number;			/* 1.. within the model */
+	int64		base_version;	/* 0: none */
+	Oid			weights;		/* large object; InvalidOid for a bare tokenizer */
+	uint8		sha256[32];		/* of the large object's bytes */
+	bool		is_deployed;
+} TclsVersion;
+
+/*
+ * The version a call means: model NULL is textcls.default_model, else the one
+ * deployed classifier the caller may use; number 0 is the deployed one.  Raises
+ * undefined_object, insufficient_privilege or ambiguous (with candidates in the hint).
+ * Result in the current memory context.
+ */
+extern TclsVersion *tcls_catalog_resolve(const char *model, int32 number);
+
+/* By id; NULL when there is none.  No privilege check. */
+extern TclsVersion *tcls_catalog_version(int64 id);
+
+/* The deployed version of a model or NULL when there is no such model.  No privilege check. */
+extern TclsVersion *tcls_catalog_find(const char *model);
+
+/* The first version of a model (its base is the default base of later ones); no privilege check. */
+extern TclsVersion *tcls_catalog_first(const char *model);
+
+/* Role that owns the model: the owner of its newest version's large object. */
+extern Oid	tcls_catalog_owner(const TclsVersion *version);
+
+/* Config JSON and tokenizer.json of a version, UTF-8 whatever the server's encoding, palloc'ed. */
+extern void tcls_catalog_texts(int64 version, char **config, size_t *config_size,
+							   char **tokenizer, size_t *tokenizer_size);
+
+/* Raise unless the caller may create models (CREATE on schema textcls) or, if it exists, owns this one. */
+extern void tcls_catalog_check_writable(const char *model);
+
+typedef struct TclsNewVersion
+{
+	const char *model;
+	const char *purpose;
+	int64		base_version;	/* 0: none */
+	const char *config;			/* JSON, UTF-8, NUL-terminated */
+	const char *tokenizer;		/* tokenizer.json, UTF-8, NUL-terminated */
+	Oid			weights;		/* large object, owned by the model's owner (the caller) */
+	uint8		sha256[32];
+	Jsonb	   *metrics;		/* or NULL */
+	Jsonb	   *options;		/* training options, or NULL */
+	bool		deploy;			/* always done for a model's first version */
+} TclsNewVersion;
+
+/*
+ * Insert the version (and the model, when new) for the current user, copy the
+ * ACL of the model's last object to the new one.  Returns id; *number the number within the model.
+ */
+extern int64 tcls_catalog_publish(const TclsNewVersion *version, int32 *number);
+
+extern void tcls_catalog_deploy(const char *model, int32 number);
+extern int32 tcls_catalog_rollback(const char *model);	/* number now deployed */
+
+/* One version, or the whole model when number is 0; unlinks the large objects.  Returns versions dropped. */
+extern int32 tcls_catalog_drop(const char *model, int32 number);
+
+/*
+ * Run one fixed SQL statement as the extension's owner with search_path pg_catalog
+ * (SPI, read-write).  The statement must be fully qualified; values come as parameters.
+ * Returns SPI_processed; with fetch the rows are in SPI_tuptable and the
+ * caller calls SPI_finish(); otherwise SPI is finished here.
+ */
+extern uint64 tcls_catalog_execute(const char *sql, int nargs, Oid *types, Datum *values, const char *nulls, bool fetch);
+
+#endif							/* TEXTCLS_MODEL_CATALOG_H */

@@ -1,0 +1,149 @@
+/*
+ * trainer.h
+ *		Supervised fine-tuning of a model on a source of examples.
+ *
+ * Calls out by three pointers only: the next example, progress, save.  All
+ * state that decides what comes next is in TclsTrainer.state and the four
+ * blocks, so that a trainer restored from them goes on to bit-identical weights.
+ *
+ * Reference: Hugging Face Trainer; AdamW (Loshchilov & Hutter 2019) as torch.optim.AdamW.
+ */
+#ifndef TEXTCLS_TRAINER_H
+#define TEXTCLS_TRAINER_H
+
+#include "base/arena.h"
+#include "model/model.h"
+
+typedef struct TclsExample
+{
+	const int32_t *ids;			/* borrowed until the next read */
+	int32_t		n_tokens;
+	int32_t		label;			/* single label and binary */
+	const float *multi;			/* (K), multi-label; else NULL */
+} TclsExample;
+
+/* Random access, so that each epoch has its own order and memory stays flat. */
+typedef struct TclsExampleSource
+{
+	int64_t		count;
+	TclsStatus	(*length) (void *context, int64_t index, int32_t *n_tokens);
+	TclsStatus	(*read) (void *context, int64_t index, TclsExample *example);
+	void	   *context;
+} TclsExampleSource;
+
+typedef enum TclsSchedule
+{
+	TCLS_LINEAR,
+	TCLS_COSINE,
+	TCLS_CONSTANT				/* after the warm-up */
+} TclsSchedule;
+
+typedef enum TclsMetric
+{
+	TCLS_METRIC_MACRO_F1,
+	TCLS_METRIC_ACCURACY,
+	TCLS_METRIC_LOSS
+} TclsMetric;
+
+typedef struct TclsTrainOptions
+{
+	double		learning_rate;
+	double		head_learning_rate; /* of a head that starts from scratch; 0: learning_rate */
+	double		weight_decay;
+	double		beta1;
+	double		beta2;
+	double		adam_epsilon;
+	double		max_grad_norm;	/* 0: no clipping */
+	double		warmup_ratio;
+	double		num_train_epochs;	/* may be a fraction */
+	int64_t		max_steps;		/* 0: by epochs */
+	int32_t		batch_size;		/* texts a step */
+	int32_t		max_batch_tokens;	/* a step's texts run in pieces of at most so many tokens */
+	TclsSchedule lr_scheduler_type;
+	float		label_smoothing;
+	bool		dropout;
+	bool		head_only;		/* all but the head is frozen */
+	int32_t		early_stopping_patience;	/* evaluations without a better metric; 0: never */
+	double		eval_every;		/* epochs between evaluations */
+	TclsMetric	metric_for_best_model;
+	const float *class_weights; /* (num_labels) or NULL */
+	uint64_t	seed;
+} TclsTrainOptions;
+
+extern const TclsTrainOptions tcls_train_defaults;
+
+typedef struct TclsEvaluation
+{
+	double		loss;
+	double		accuracy;
+	double		macro_f1;
+	int64_t		rows;
+} TclsEvaluation;
+
+/* Plain data without pointers: written into a checkpoint as it lies. */
+typedef struct TclsTrainState
+{
+	int64_t		step;			/* steps done */
+	int64_t		total_steps;
+	int64_t		epoch;			/* epoch of the next step */
+	int64_t		position;		/* batches done in it */
+	double		loss;			/* running mean of the training loss since the last evaluation */
+	int64_t		loss_steps;
+	double		best_metric;
+	int64_t		best_step;		/* 0: none yet */
+	TclsEvaluation best;
+	TclsEvaluation last;
+	int32_t		evaluations_without_gain;
+	int32_t		finished;		/* 1: no step is left (end or early stop) */
+} TclsTrainState;
+
+typedef struct TclsTrainer TclsTrainer;
+
+typedef struct TclsTrainEvents
+{
+	/* After each step; evaluation is NULL unless one was just made.  learning_rate and loss of the step. */
+	TclsStatus	(*progress) (void *context, const TclsTrainer *trainer, double loss, double learning_rate,
+							 int64_t tokens, const TclsEvaluation *evaluation);
+	/* At a place from which training can go on; the callee decides whether it is time to write. */
+	TclsStatus	(*save) (void *context, const TclsTrainer *trainer, bool is_best);
+	void	   *context;
+} TclsTrainEvents;
+
+struct TclsTrainer
+{
+	TclsModel  *model;			/* borrowed; its weights are trained in place */
+	const TclsExampleSource *train;
+	const TclsExampleSource *validation;	/* NULL or count 0: no evaluation, the last weights are the result */
+	TclsTrainOptions options;
+	TclsTrainEvents events;
+	TclsTrainState state;
+	float	   *gradient;		/* (plan.total) */
+	float	   *moment1;		/* (plan.total) */
+	float	   *moment2;		/* (plan.total) */
+	float	   *best;			/* (plan.total) weights of the best evaluation */
+	TclsArena	arena;
+	TclsHost   *host;
+};
+
+/* Allocates the four blocks; options are checked (TCLS_BAD_ARGUMENT names the culprit). */
+extern TclsStatus tcls_trainer_create(TclsTrainer **out, TclsModel *model, const TclsExampleSource *train,
+									  const TclsExampleSource *validation, const TclsTrainOptions *options,
+									  const TclsTrainEvents *events, TclsHost *host);
+
+/*
+ * Train to the end.  To resume, fill state, weights, moments and best first.
+ * On return the model's weights are those of the best evaluation.
+ * Non-finite loss: TCLS_DIVERGED.
+ */
+extern TclsStatus tcls_trainer_run(TclsTrainer *trainer);
+
+/* Loss, accuracy and macro F1 of the model's present weights over a source. */
+extern TclsStatus tcls_trainer_evaluate(TclsEvaluation *out, TclsTrainer *trainer, const TclsExampleSource *source);
+
+extern void tcls_trainer_destroy(TclsTrainer *trainer);
+
+/* Bytes that training such a model takes, for admission. */
+extern size_t tcls_trainer_bytes(const TclsConfig *config, const TclsParameterPlan *plan,
+								 const TclsTrainOptions *options, int32_t max_length);
+
+#endif							/* TEXTCLS_TRAINER_H */
