@@ -57,7 +57,7 @@ arena_find_chunk(TclsArenaChunk **found, TclsArena *arena, size_t bytes)
 TclsStatus
 tcls_arena_alloc(void *block, size_t count, size_t size, TclsArena *arena)
 {
-	TclsArenaChunk *chunk;
+	TclsArenaChunk *chunk = NULL;
 	size_t		bytes;
 	char	   *data;
 
