@@ -31,19 +31,27 @@ ISOLATION_OPTS = --inputdir=test/isolation --outputdir=output_iso --load-extensi
 TAP_TESTS      = 1
 PROVE_TESTS    = test/t/*.pl
 
+EXTRA_CLEAN    = $(wildcard src/*/*.o src/*/*.bc) test/unit/build test/fuzz/build test/bench/build
+
+# No bitcode: JIT would inline our functions and then miss those that the library hides.
+override with_llvm = no
+
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
+ifeq ($(PGXS),)
+$(error textcls: no server headers; install postgresql-server-dev-15 or set PG_CONFIG)
+endif
 include $(PGXS)
 
 # PGXS does not track headers.
-$(OBJS): $(wildcard src/*/*.h)
+$(OBJS): $(wildcard src/*/*.h) Makefile
 all: check-libraries
 $(OBJS): | check-libraries
 $(shlib): src/exports.map
 
 src/kernels/%.o src/encoder/%.o src/train/%.o: CFLAGS += -O3 -fno-math-errno -fno-trapping-math
 
-.PHONY: check-libraries unit lint fuzz
+.PHONY: check-libraries unit lint headers-check fuzz
 check-libraries:
 	@test -n "$(OPENBLAS_LIB)" || { echo "textcls: no single-threaded OpenBLAS; install libopenblas-serial-dev or set OPENBLAS_LIB" >&2; exit 1; }
 	@test -n "$(CBLAS_DIR)" || { echo "textcls: no cblas.h; install libopenblas-serial-dev or set CBLAS_DIR" >&2; exit 1; }
@@ -52,7 +60,9 @@ check-libraries:
 
 unit:
 	$(MAKE) -C test/unit check
-lint:
-	test/lint/check_rooms.sh
+lint: all
+	PG_CONFIG=$(PG_CONFIG) test/lint/check_rooms.sh
+headers-check:
+	PG_CONFIG=$(PG_CONFIG) test/lint/check_rooms.sh core_headers server_headers header_guards
 fuzz:
 	$(MAKE) -C test/fuzz run
