@@ -38,8 +38,11 @@ typedef struct TclsSummary
 } TclsSummary;
 
 extern TclsStatus tcls_confusion_create(TclsConfusion *out, int32_t classes, TclsHost *host);
+extern void tcls_confusion_destroy(TclsConfusion *confusion, TclsHost *host);
 extern void tcls_confusion_add(TclsConfusion *confusion, int32_t expected, int32_t predicted);
 extern TclsClassMetrics tcls_confusion_class(const TclsConfusion *confusion, int32_t class_index);
+
+/* TCLS_BAD_ARGUMENT when there are no rows. */
 extern TclsStatus tcls_confusion_summary(TclsSummary *out, const TclsConfusion *confusion, TclsHost *host);
 
 /* Multi-label: one 2x2 table a label. */
@@ -54,8 +57,14 @@ typedef struct TclsMultiLabelCounts
 } TclsMultiLabelCounts;
 
 extern TclsStatus tcls_multi_label_create(TclsMultiLabelCounts *out, int32_t labels, TclsHost *host);
+extern void tcls_multi_label_destroy(TclsMultiLabelCounts *counts, TclsHost *host);
 extern void tcls_multi_label_add(TclsMultiLabelCounts *counts, const bool *expected, const bool *predicted);
 extern TclsClassMetrics tcls_multi_label_class(const TclsMultiLabelCounts *counts, int32_t label);
+
+/*
+ * accuracy is the subset accuracy, macro the mean over all labels; balanced
+ * accuracy and MCC have no meaning here and are 0.
+ */
 extern TclsStatus tcls_multi_label_summary(TclsSummary *out, const TclsMultiLabelCounts *counts, TclsHost *host);
 
 #endif							/* TEXTCLS_METRICS_H */
