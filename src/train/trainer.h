@@ -13,6 +13,7 @@
 
 #include "base/arena.h"
 #include "model/model.h"
+#include "train/schedule.h"
 
 typedef struct TclsExample
 {
@@ -30,13 +31,6 @@ typedef struct TclsExampleSource
 	TclsStatus	(*read) (void *context, int64_t index, TclsExample *example);
 	void	   *context;
 } TclsExampleSource;
-
-typedef enum TclsSchedule
-{
-	TCLS_LINEAR,
-	TCLS_COSINE,
-	TCLS_CONSTANT				/* after the warm-up */
-} TclsSchedule;
 
 typedef enum TclsMetric
 {
