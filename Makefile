@@ -51,7 +51,7 @@ $(shlib): src/exports.map
 
 src/kernels/%.o src/encoder/%.o src/train/%.o: CFLAGS += -O3 -fno-math-errno -fno-trapping-math
 
-.PHONY: check-libraries unit lint headers-check fuzz
+.PHONY: check-libraries unit lint headers-check fuzz fuzz-replay
 check-libraries:
 	@test -n "$(OPENBLAS_LIB)" || { echo "textcls: no single-threaded OpenBLAS; install libopenblas-serial-dev or set OPENBLAS_LIB" >&2; exit 1; }
 	@test -n "$(CBLAS_DIR)" || { echo "textcls: no cblas.h; install libopenblas-serial-dev or set CBLAS_DIR" >&2; exit 1; }
@@ -64,5 +64,8 @@ lint: all
 	PG_CONFIG=$(PG_CONFIG) test/lint/check_rooms.sh
 headers-check:
 	PG_CONFIG=$(PG_CONFIG) test/lint/check_rooms.sh core_headers server_headers header_guards
+# A long hunt, and the corpus alone.
 fuzz:
 	$(MAKE) -C test/fuzz run
+fuzz-replay:
+	$(MAKE) -C test/fuzz replay
