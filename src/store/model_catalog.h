@@ -2,7 +2,8 @@
  * model_catalog.h
  *		Rows of textcls.model and textcls.model_version: find, publish, deploy, drop.
  *
- * Reading is a scan under the active snapshot, writing is done as the
+ * Reading is an index scan under the active snapshot (so that ROLLBACK, REPEATABLE READ,
+ * parallel workers and standbys all see the right row); writing is done as the
  * extension's owner after the caller was checked.  The privileges on a model
  * are those on the large objects of its versions; they are checked here on
  * every call against the current user.
@@ -22,13 +23,14 @@ typedef struct TclsVersion
 	int64		base_version;	/* 0: none */
 	Oid			weights;		/* large object; InvalidOid for a bare tokenizer */
 	uint8		sha256[32];		/* of the large object's bytes */
+	uint8		fingerprint[32];	/* of config, tokenizer and weights: equal for equal content only */
 	bool		is_deployed;
 } TclsVersion;
 
 /*
  * The version a call means: model NULL is textcls.default_model, else the one
  * deployed classifier the caller may use; number 0 is the deployed one.  Raises
- * undefined_object, insufficient_privilege or ambiguous (with candidates in the hint).
+ * undefined_object, insufficient_privilege or ambiguous_parameter (with candidates in the hint).
  * Result in the current memory context.
  */
 extern TclsVersion *tcls_catalog_resolve(const char *model, int32 number);
@@ -42,6 +44,12 @@ extern TclsVersion *tcls_catalog_find(const char *model);
 /* The first version of a model (its base is the default base of later ones); no privilege check. */
 extern TclsVersion *tcls_catalog_first(const char *model);
 
+/* All versions (TclsVersion *) of a model, or of all models when NULL, oldest first; no privilege check. */
+extern List *tcls_catalog_versions(const char *model);
+
+/* Whether the current user may use a version with this object; the privilege check of every call. */
+extern bool tcls_catalog_may_use(Oid weights);
+
 /* Role that owns the model: the owner of its newest version's large object. */
 extern Oid	tcls_catalog_owner(const TclsVersion *version);
 
@@ -51,6 +59,9 @@ extern void tcls_catalog_texts(int64 version, char **config, size_t *config_size
 
 /* Raise unless the caller may create models (CREATE on schema textcls) or, if it exists, owns this one. */
 extern void tcls_catalog_check_writable(const char *model);
+
+/* What a deploy argument says: "always" or "never", else an ERROR. */
+extern bool tcls_catalog_wants_deploy(const char *deploy);
 
 typedef struct TclsNewVersion
 {
@@ -73,10 +84,16 @@ typedef struct TclsNewVersion
 extern int64 tcls_catalog_publish(const TclsNewVersion *version, int32 *number);
 
 extern void tcls_catalog_deploy(const char *model, int32 number);
-extern int32 tcls_catalog_rollback(const char *model);	/* number now deployed */
+
+/* Swaps the deployed and the previously deployed version; the number now deployed. */
+extern int32 tcls_catalog_rollback(const char *model);
 
 /* One version, or the whole model when number is 0; unlinks the large objects.  Returns versions dropped. */
 extern int32 tcls_catalog_drop(const char *model, int32 number);
+
+/* GRANT SELECT on (or REVOKE ALL from) the objects of all versions, as the caller, who must own them. */
+extern void tcls_catalog_grant(const char *model, Oid role);
+extern void tcls_catalog_revoke(const char *model, Oid role);
 
 /*
  * Run one fixed SQL statement as the extension's owner with search_path pg_catalog

@@ -1,0 +1,22 @@
+/*
+ * textcls.c
+ *		What the server sees when it loads the library.
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "miscadmin.h"
+
+#include "bridge/settings.h"
+
+PG_MODULE_MAGIC;
+
+extern void _PG_init(void);
+
+void
+_PG_init(void)
+{
+	if (IsBinaryUpgrade)
+		return;
+	tcls_settings_define();
+}

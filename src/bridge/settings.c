@@ -1,0 +1,93 @@
+/*
+ * settings.c
+ *		The settings, one row each.
+ */
+#include "postgres.h"
+
+#include <limits.h>
+
+#include "utils/guc.h"
+#include "utils/memutils.h"
+
+#include "bridge/settings.h"
+
+char	   *tcls_setting_default_model;
+int			tcls_setting_max_text_kb;
+int			tcls_setting_tag_on_error;
+int			tcls_setting_max_job_memory_mb;
+int			tcls_setting_max_training_workers;
+int			tcls_setting_checkpoint_interval_s;
+bool		tcls_setting_share_weights;
+char	   *tcls_setting_gemm_path;
+
+static const struct config_enum_entry tag_on_error_options[] = {
+	{"error", TCLS_TAG_ERROR, false},
+	{"warn", TCLS_TAG_WARN, false},
+	{NULL, 0, false}
+};
+
+typedef struct IntegerSetting
+{
+	const char *name;
+	const char *description;
+	int		   *variable;
+	int			boot;
+	int			min;
+	int			max;
+	GucContext	context;
+	int			unit;
+} IntegerSetting;
+
+static const IntegerSetting integer_settings[] = {
+	{"textcls.max_text", "Longest part of a text that is looked at.",
+	&tcls_setting_max_text_kb, 1024, 1, MaxAllocSize / 1024, PGC_USERSET, GUC_UNIT_KB},
+	{"textcls.max_job_memory", "Most memory a training may need to be started.",
+	&tcls_setting_max_job_memory_mb, 4096, 16, INT_MAX, PGC_SUSET, GUC_UNIT_MB},
+	{"textcls.max_training_workers", "Most trainings that run at a time.",
+	&tcls_setting_max_training_workers, 1, 0, 1024, PGC_SUSET, 0},
+	{"textcls.checkpoint_interval", "Time between two checkpoints of a training.",
+	&tcls_setting_checkpoint_interval_s, 300, 1, 86400, PGC_SUSET, GUC_UNIT_S},
+};
+
+typedef struct StringSetting
+{
+	const char *name;
+	const char *description;
+	char	  **variable;
+	const char *boot;
+	GucContext	context;
+} StringSetting;
+
+static const StringSetting string_settings[] = {
+	{"textcls.default_model", "Model of the calls that name none.",
+	&tcls_setting_default_model, "", PGC_USERSET},
+	{"textcls.gemm_path", "Matrix product to use: auto, or a path's name. Read when a session computes for the first time.",
+	&tcls_setting_gemm_path, "auto", PGC_SUSET},
+};
+
+void
+tcls_settings_define(void)
+{
+	for (int i = 0; i < lengthof(integer_settings); i++)
+	{
+		const IntegerSetting *s = &integer_settings[i];
+
+		DefineCustomIntVariable(s->name, s->description, NULL, s->variable, s->boot, s->min, s->max,
+								s->context, s->unit, NULL, NULL, NULL);
+	}
+	for (int i = 0; i < lengthof(string_settings); i++)
+	{
+		const StringSetting *s = &string_settings[i];
+
+		DefineCustomStringVariable(s->name, s->description, NULL, s->variable, s->boot,
+								   s->context, 0, NULL, NULL, NULL);
+	}
+	DefineCustomBoolVariable("textcls.share_weights",
+							 "Maps one copy of the weights into all sessions instead of reading a private one.",
+							 NULL, &tcls_setting_share_weights, true, PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomEnumVariable("textcls.tag_on_error",
+							 "What the trigger tag() does with a row it cannot label: raise, or warn and keep it with NULL.",
+							 NULL, &tcls_setting_tag_on_error, TCLS_TAG_ERROR, tag_on_error_options,
+							 PGC_USERSET, 0, NULL, NULL, NULL);
+	MarkGUCPrefixReserved("textcls");
+}
