@@ -13,24 +13,8 @@
 
 #include "base/arena.h"
 #include "model/model.h"
+#include "train/example.h"
 #include "train/schedule.h"
-
-typedef struct TclsExample
-{
-	const int32_t *ids;			/* borrowed until the next read */
-	int32_t		n_tokens;
-	int32_t		label;			/* single label and binary */
-	const float *multi;			/* (K), multi-label; else NULL */
-} TclsExample;
-
-/* Random access, so that each epoch has its own order and memory stays flat. */
-typedef struct TclsExampleSource
-{
-	int64_t		count;
-	TclsStatus	(*length) (void *context, int64_t index, int32_t *n_tokens);
-	TclsStatus	(*read) (void *context, int64_t index, TclsExample *example);
-	void	   *context;
-} TclsExampleSource;
 
 typedef enum TclsMetric
 {
