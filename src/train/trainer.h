@@ -3,8 +3,9 @@
  *		Supervised fine-tuning of a model on a source of examples.
  *
  * Calls out by three pointers only: the next example, progress, save.  All
- * state that decides what comes next is in TclsTrainer.state and the four
- * blocks, so that a trainer restored from them goes on to bit-identical weights.
+ * state that decides what comes next is in TclsTrainer.state and the blocks of
+ * weights, moments and best, so that a trainer restored from them goes on to
+ * bit-identical weights.
  *
  * Reference: Hugging Face Trainer; AdamW (Loshchilov & Hutter 2019) as torch.optim.AdamW.
  */
@@ -13,47 +14,16 @@
 
 #include "base/arena.h"
 #include "model/model.h"
+#include "train/batch.h"
+#include "train/batcher.h"
 #include "train/example.h"
-#include "train/schedule.h"
-
-typedef enum TclsMetric
-{
-	TCLS_METRIC_MACRO_F1,
-	TCLS_METRIC_ACCURACY,
-	TCLS_METRIC_LOSS
-} TclsMetric;
-
-typedef struct TclsTrainOptions
-{
-	double		learning_rate;
-	double		head_learning_rate; /* of a head that starts from scratch; 0: learning_rate */
-	double		weight_decay;
-	double		beta1;
-	double		beta2;
-	double		adam_epsilon;
-	double		max_grad_norm;	/* 0: no clipping */
-	double		warmup_ratio;
-	double		num_train_epochs;	/* may be a fraction */
-	int64_t		max_steps;		/* 0: by epochs */
-	int32_t		batch_size;		/* texts a step */
-	int32_t		max_batch_tokens;	/* a step's texts run in pieces of at most so many tokens */
-	TclsSchedule lr_scheduler_type;
-	float		label_smoothing;
-	bool		dropout;
-	bool		head_only;		/* all but the head is frozen */
-	int32_t		early_stopping_patience;	/* evaluations without a better metric; 0: never */
-	double		eval_every;		/* epochs between evaluations */
-	TclsMetric	metric_for_best_model;
-	const float *class_weights; /* (num_labels) or NULL */
-	uint64_t	seed;
-} TclsTrainOptions;
-
-extern const TclsTrainOptions tcls_train_defaults;
+#include "train/optimizer.h"
+#include "train/train_options.h"
 
 typedef struct TclsEvaluation
 {
-	double		loss;
-	double		accuracy;
+	double		loss;			/* mean over the rows, without class weights and smoothing */
+	double		accuracy;		/* multi-label: rows with all labels right */
 	double		macro_f1;
 	int64_t		rows;
 } TclsEvaluation;
@@ -99,11 +69,18 @@ struct TclsTrainer
 	float	   *moment1;		/* (plan.total) */
 	float	   *moment2;		/* (plan.total) */
 	float	   *best;			/* (plan.total) weights of the best evaluation */
+	TclsWeights gradients;		/* pointers into gradient */
+	TclsOptimizer optimizer;
+	TclsBatcher *batcher;
+	TclsBatch	batch;			/* of the present step or of the evaluation */
 	TclsArena	arena;
 	TclsHost   *host;
 };
 
-/* Allocates the four blocks; options are checked (TCLS_BAD_ARGUMENT names the culprit). */
+/*
+ * Allocates the four blocks; options are checked (TCLS_BAD_ARGUMENT names the culprit).
+ * The events' functions may be NULL.
+ */
 extern TclsStatus tcls_trainer_create(TclsTrainer **out, TclsModel *model, const TclsExampleSource *train,
 									  const TclsExampleSource *validation, const TclsTrainOptions *options,
 									  const TclsTrainEvents *events, TclsHost *host);
@@ -111,16 +88,16 @@ extern TclsStatus tcls_trainer_create(TclsTrainer **out, TclsModel *model, const
 /*
  * Train to the end.  To resume, fill state, weights, moments and best first.
  * On return the model's weights are those of the best evaluation.
- * Non-finite loss: TCLS_DIVERGED.
+ * Loss, gradient or weights not finite: TCLS_DIVERGED.
  */
 extern TclsStatus tcls_trainer_run(TclsTrainer *trainer);
 
-/* Loss, accuracy and macro F1 of the model's present weights over a source. */
+/* Loss, accuracy and macro F1 of the model's present weights over a source with at least one row. */
 extern TclsStatus tcls_trainer_evaluate(TclsEvaluation *out, TclsTrainer *trainer, const TclsExampleSource *source);
 
 extern void tcls_trainer_destroy(TclsTrainer *trainer);
 
-/* Bytes that training such a model takes, for admission. */
+/* Bytes that training such a model takes, weights included, for admission. */
 extern size_t tcls_trainer_bytes(const TclsConfig *config, const TclsParameterPlan *plan,
 								 const TclsTrainOptions *options, int32_t max_length);
 

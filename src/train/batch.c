@@ -1,0 +1,102 @@
+/*
+ * batch.c
+ *		The texts and targets of one step.
+ */
+#include <string.h>
+
+#include "train/batch.h"
+#include "base/pure_c.h"
+
+TclsStatus
+tcls_batch_create(TclsBatch *out, int32_t capacity, const TclsConfig *config, int32_t num_labels, TclsHost *host)
+{
+	size_t		texts = (size_t) capacity;
+
+	*out = (TclsBatch) {.capacity = capacity, .outputs = config->num_outputs, .num_labels = num_labels};
+	TCLS_TRY(tcls_alloc_zero(&out->starts, texts + 1, sizeof(int32_t), host));
+	TCLS_TRY(tcls_alloc(&out->piece_starts, texts + 1, sizeof(int32_t), host));
+	if (config->problem == TCLS_MULTI_LABEL)
+		return tcls_alloc(&out->multi, texts * (size_t) config->num_outputs, sizeof(float), host);
+	return tcls_alloc(&out->labels, texts, sizeof(int32_t), host);
+}
+
+static TclsStatus
+add_example(TclsBatch *batch, const TclsExample *example, int64_t index, TclsHost *host)
+{
+	size_t		outputs = (size_t) batch->outputs;
+
+	if (batch->labels != NULL && (example->label < 0 || example->label >= batch->num_labels))
+		return tcls_fail(host, TCLS_BAD_ARGUMENT, "example %lld has label %d, but the model has %d labels",
+						 (long long) index, example->label, batch->num_labels);
+	if (batch->multi != NULL && example->multi == NULL)
+		return tcls_fail(host, TCLS_BAD_ARGUMENT, "example %lld has no label vector", (long long) index);
+	TCLS_TRY(tcls_bytes_append(&batch->ids, example->ids, (size_t) example->n_tokens * sizeof(int32_t), host));
+	if (batch->labels != NULL)
+		batch->labels[batch->count] = example->label;
+	else
+		memcpy(batch->multi + (size_t) batch->count * outputs, example->multi, outputs * sizeof(float));
+	batch->count++;
+	batch->starts[batch->count] = batch->starts[batch->count - 1] + example->n_tokens;
+	return TCLS_OK;
+}
+
+TclsStatus
+tcls_batch_load(TclsBatch *batch, const TclsExampleSource *source, const int64_t *indexes, int64_t first,
+				int32_t count, TclsHost *host)
+{
+	batch->count = 0;
+	batch->ids.size = 0;
+	for (int32_t i = 0; i < count; i++)
+	{
+		int64_t		index = indexes == NULL ? first + i : indexes[i];
+		TclsExample example;
+
+		TCLS_TRY(source->read(source->context, index, &example));
+		TCLS_TRY(add_example(batch, &example, index, host));
+	}
+	return TCLS_OK;
+}
+
+int64_t
+tcls_batch_tokens(const TclsBatch *batch)
+{
+	return batch->starts[batch->count];
+}
+
+TclsTargets
+tcls_batch_targets(const TclsBatch *batch)
+{
+	return (TclsTargets) {.labels = batch->labels, .multi = batch->multi};
+}
+
+TclsPiece
+tcls_batch_piece(TclsBatch *batch, int32_t first, int32_t max_tokens)
+{
+	TclsPiece	piece = {.targets = tcls_batch_targets(batch), .next = first};
+	int32_t		origin = batch->starts[first];
+
+	batch->piece_starts[0] = 0;
+	do
+	{
+		piece.next++;
+		batch->piece_starts[piece.next - first] = batch->starts[piece.next] - origin;
+	} while (piece.next < batch->count && batch->starts[piece.next + 1] - origin <= max_tokens);
+	piece.sequences.ids = (const int32_t *) batch->ids.data + origin;
+	piece.sequences.starts = batch->piece_starts;
+	piece.sequences.count = piece.next - first;
+	if (batch->labels != NULL)
+		piece.targets.labels += first;
+	else
+		piece.targets.multi += (size_t) first * (size_t) batch->outputs;
+	return piece;
+}
+
+void
+tcls_batch_destroy(TclsBatch *batch, TclsHost *host)
+{
+	tcls_free(batch->ids.data, host);
+	tcls_free(batch->starts, host);
+	tcls_free(batch->piece_starts, host);
+	tcls_free(batch->labels, host);
+	tcls_free(batch->multi, host);
+}

@@ -1,0 +1,350 @@
+/*
+ * trainer.c
+ *		Steps, evaluations, early stop, best weights.
+ *
+ *		run:	step ... step -> evaluate -> best? -> progress -> save -> step ...
+ *		step:	batcher -> batch -> pieces (forward, backward) -> norm -> AdamW
+ */
+#include <math.h>
+#include <string.h>
+
+#include "base/rng.h"
+#include "train/gradient_clip.h"
+#include "train/trainer.h"
+#include "base/pure_c.h"
+
+#define MAX_TOTAL_STEPS 1e15	/* counted exactly by a double */
+
+/* Own streams of randomness below one seed. */
+#define ORDER_STREAM 1
+#define DROPOUT_STREAM 2
+
+static TclsStatus
+check_inputs(const TclsModel *model, const TclsExampleSource *train, const TclsTrainOptions *options, TclsHost *host)
+{
+	TCLS_TRY(tcls_train_options_check(options, model->config.num_labels, host));
+	if (model->config.numbers.num_outputs < 1)
+		return tcls_fail(host, TCLS_BAD_ARGUMENT, "a model without a classification head cannot be trained");
+	if (train->count < 1)
+		return tcls_fail(host, TCLS_BAD_ARGUMENT, "there are no training examples");
+	return TCLS_OK;
+}
+
+static TclsStatus
+allocate_blocks(TclsTrainer *trainer)
+{
+	const TclsModel *model = trainer->model;
+	size_t		total = model->plan.total;
+
+	TCLS_TRY(tcls_alloc_zero(&trainer->gradient, total, sizeof(float), trainer->host));
+	TCLS_TRY(tcls_alloc_zero(&trainer->moment1, total, sizeof(float), trainer->host));
+	TCLS_TRY(tcls_alloc_zero(&trainer->moment2, total, sizeof(float), trainer->host));
+	TCLS_TRY(tcls_alloc_zero(&trainer->best, total, sizeof(float), trainer->host));
+	return tcls_weights_bind(&trainer->gradients, &model->config.numbers, &model->plan, trainer->gradient,
+							 trainer->host);
+}
+
+static TclsStatus
+count_steps(int64_t *total, const TclsTrainer *trainer)
+{
+	double		steps = ceil(trainer->options.num_train_epochs * (double) tcls_batcher_count(trainer->batcher));
+
+	if (trainer->options.max_steps > 0)
+		steps = (double) trainer->options.max_steps;
+	if (steps > MAX_TOTAL_STEPS)
+		return tcls_fail(trainer->host, TCLS_TOO_LARGE, "num_train_epochs gives more than %g steps", MAX_TOTAL_STEPS);
+	*total = (int64_t) steps;
+	return TCLS_OK;
+}
+
+static void
+bind_optimizer(TclsTrainer *trainer)
+{
+	const TclsTrainOptions *options = &trainer->options;
+	int32_t		head_layer = trainer->model->config.numbers.num_layers + 1;
+
+	trainer->optimizer = (TclsOptimizer) {
+		.plan = &trainer->model->plan,
+		.weights = trainer->model->weights.block,
+		.gradient = trainer->gradient,
+		.moment1 = trainer->moment1,
+		.moment2 = trainer->moment2,
+		.adamw = {.beta1 = options->beta1, .beta2 = options->beta2, .epsilon = options->adam_epsilon},
+		.weight_decay = options->weight_decay,
+		.first_layer = options->head_only ? head_layer : 0,
+		.head_layer = head_layer,
+		.host = trainer->host
+	};
+}
+
+TclsStatus
+tcls_trainer_create(TclsTrainer **out, TclsModel *model, const TclsExampleSource *train,
+					const TclsExampleSource *validation, const TclsTrainOptions *options,
+					const TclsTrainEvents *events, TclsHost *host)
+{
+	TclsTrainer *trainer;
+
+	TCLS_TRY(check_inputs(model, train, options, host));
+	TCLS_TRY(tcls_alloc_zero(&trainer, 1, sizeof(*trainer), host));
+	trainer->model = model;
+	trainer->train = train;
+	trainer->validation = validation != NULL && validation->count > 0 ? validation : NULL;
+	trainer->options = *options;
+	trainer->events = *events;
+	trainer->host = host;
+	if (options->head_learning_rate == 0)
+		trainer->options.head_learning_rate = options->learning_rate;
+	tcls_arena_init(&trainer->arena, host);
+	TCLS_TRY(allocate_blocks(trainer));
+	TCLS_TRY(tcls_batcher_create(&trainer->batcher, train, options->batch_size,
+								 tcls_rng_mix(options->seed, ORDER_STREAM), host));
+	TCLS_TRY(tcls_batch_create(&trainer->batch, options->batch_size, &model->config.numbers,
+							   model->config.num_labels, host));
+	TCLS_TRY(count_steps(&trainer->state.total_steps, trainer));
+	bind_optimizer(trainer);
+	*out = trainer;
+	return TCLS_OK;
+}
+
+void
+tcls_trainer_destroy(TclsTrainer *trainer)
+{
+	TclsHost   *host;
+
+	if (trainer == NULL)
+		return;
+	host = trainer->host;
+	tcls_free(trainer->gradients.layers, host);
+	tcls_free(trainer->gradient, host);
+	tcls_free(trainer->moment1, host);
+	tcls_free(trainer->moment2, host);
+	tcls_free(trainer->best, host);
+	tcls_batcher_destroy(trainer->batcher);
+	tcls_batch_destroy(&trainer->batch, host);
+	tcls_arena_free(&trainer->arena);
+	tcls_free(trainer, host);
+}
+
+static TclsStatus
+diverged(const TclsTrainer *trainer, const char *what)
+{
+	return tcls_fail(trainer->host, TCLS_DIVERGED,
+					 "training diverged at step %lld: the %s is not finite; a lower learning_rate may help",
+					 (long long) trainer->state.step + 1, what);
+}
+
+/* What the loss of the whole step is divided by; it depends on the targets alone. */
+static TclsStatus
+step_weight(double *weight, TclsTrainer *trainer, const TclsTargets *targets)
+{
+	const TclsConfig *config = &trainer->model->config.numbers;
+	size_t		count = (size_t) trainer->batch.count * (size_t) config->num_outputs;
+	double		loss;
+	float	   *logits;
+
+	TCLS_TRY(tcls_arena_alloc(&logits, count, sizeof(float), &trainer->arena));
+	memset(logits, 0, count * sizeof(float));
+	return tcls_network_loss(&loss, weight, logits, config, targets, trainer->batch.count, trainer->host);
+}
+
+static void
+apply_target_options(TclsTargets *targets, const TclsTrainOptions *options)
+{
+	targets->class_weights = options->class_weights;
+	targets->label_smoothing = options->label_smoothing;
+}
+
+/* Forward and backward of the loaded batch, piece by piece: *loss and the gradient of the step. */
+static TclsStatus
+accumulate_gradient(double *loss, TclsTrainer *trainer)
+{
+	const TclsTrainOptions *options = &trainer->options;
+	TclsTargets all = tcls_batch_targets(&trainer->batch);
+	uint64_t	key = tcls_rng_mix(tcls_rng_mix(options->seed, DROPOUT_STREAM), (uint64_t) trainer->state.step);
+	TclsTrainStep step = {.dropout = options->dropout, .first_layer = trainer->optimizer.first_layer};
+	TclsPiece	piece;
+
+	tcls_arena_reset(&trainer->arena);
+	apply_target_options(&all, options);
+	TCLS_TRY(step_weight(&step.normalizer, trainer, &all));
+	*loss = 0;
+	for (int32_t first = 0; first < trainer->batch.count; first = piece.next)
+	{
+		double		piece_loss;
+
+		TCLS_TRY(tcls_poll(trainer->host));
+		tcls_arena_reset(&trainer->arena);
+		piece = tcls_batch_piece(&trainer->batch, first, options->max_batch_tokens);
+		apply_target_options(&piece.targets, options);
+		step.dropout_seed = tcls_rng_mix(key, (uint64_t) first);
+		TCLS_TRY(tcls_network_train(&piece_loss, NULL, &trainer->gradients, &trainer->model->weights,
+									&trainer->model->config.numbers, &piece.sequences, &piece.targets, &step,
+									&trainer->arena, trainer->host));
+		*loss += piece_loss;
+	}
+	return isfinite(*loss) ? TCLS_OK : diverged(trainer, "loss");
+}
+
+static TclsStatus
+apply_gradient(double *learning_rate, TclsTrainer *trainer)
+{
+	const TclsTrainOptions *options = &trainer->options;
+	const TclsTrainState *state = &trainer->state;
+	int64_t		warmup = tcls_schedule_warmup_steps(state->total_steps, options->warmup_ratio);
+	double		factor = tcls_schedule_factor(options->lr_scheduler_type, state->step, warmup, state->total_steps);
+	TclsOptimizerStep step = {
+		.number = state->step + 1,
+		.learning_rate = factor * options->learning_rate,
+		.head_learning_rate = factor * options->head_learning_rate
+	};
+	double		norm;
+
+	TCLS_TRY(tcls_optimizer_norm(&norm, &trainer->optimizer));
+	if (!isfinite(norm))
+		return diverged(trainer, "gradient");
+	step.gradient_scale = tcls_gradient_clip_factor(norm, options->max_grad_norm);
+	*learning_rate = options->head_only ? step.head_learning_rate : step.learning_rate;
+	return tcls_optimizer_step(&trainer->optimizer, &step);
+}
+
+static void
+advance(TclsTrainState *state, double loss, int64_t batches)
+{
+	state->loss_steps++;
+	state->loss += (loss - state->loss) / (double) state->loss_steps;
+	state->step++;
+	state->position++;
+	if (state->position == batches)
+	{
+		state->position = 0;
+		state->epoch++;
+	}
+}
+
+/* At the last step, and whenever another eval_every epochs are full. */
+static bool
+evaluation_is_due(const TclsTrainer *trainer)
+{
+	double		interval = trainer->options.eval_every * (double) tcls_batcher_count(trainer->batcher);
+	double		step = (double) trainer->state.step;
+
+	return trainer->validation != NULL &&
+		(trainer->state.step == trainer->state.total_steps || floor(step / interval) > floor((step - 1) / interval));
+}
+
+static double
+metric_of(const TclsEvaluation *evaluation, TclsMetric metric)
+{
+	switch (metric)
+	{
+		case TCLS_METRIC_ACCURACY:
+			return evaluation->accuracy;
+		case TCLS_METRIC_LOSS:
+			return evaluation->loss;
+		case TCLS_METRIC_MACRO_F1:
+			break;
+	}
+	return evaluation->macro_f1;
+}
+
+static TclsStatus
+check_weights(const TclsTrainer *trainer)
+{
+	const TclsParameterPlan *plan = &trainer->model->plan;
+
+	for (int32_t i = 0; i < plan->count; i++)
+	{
+		const TclsParameter *item = &plan->items[i];
+
+		if (!isfinite(tcls_gradient_squares(trainer->model->weights.block + item->offset, item->count)))
+			return diverged(trainer, item->name);
+	}
+	return TCLS_OK;
+}
+
+/* Evaluate, keep the weights if they are the best so far, see whether to stop. */
+static TclsStatus
+validate(bool *is_best, TclsTrainer *trainer)
+{
+	TclsTrainState *state = &trainer->state;
+	TclsMetric	metric = trainer->options.metric_for_best_model;
+	double		value;
+
+	TCLS_TRY(check_weights(trainer));
+	TCLS_TRY(tcls_trainer_evaluate(&state->last, trainer, trainer->validation));
+	if (!isfinite(state->last.loss))
+		return diverged(trainer, "validation loss");
+	value = metric_of(&state->last, metric);
+	*is_best = state->best_step == 0 ||
+		(metric == TCLS_METRIC_LOSS ? value < state->best_metric : value > state->best_metric);
+	if (*is_best)
+	{
+		memcpy(trainer->best, trainer->model->weights.block, trainer->model->plan.total * sizeof(float));
+		state->best_metric = value;
+		state->best_step = state->step;
+		state->best = state->last;
+		state->evaluations_without_gain = 0;
+	}
+	else
+		state->evaluations_without_gain++;
+	if (trainer->options.early_stopping_patience > 0 &&
+		state->evaluations_without_gain >= trainer->options.early_stopping_patience)
+		state->finished = 1;
+	return TCLS_OK;
+}
+
+static TclsStatus
+run_step(TclsTrainer *trainer)
+{
+	TclsTrainState *state = &trainer->state;
+	const int64_t *indexes;
+	int32_t		count;
+	int64_t		tokens;
+	double		loss;
+	double		learning_rate = 0;
+	bool		evaluated;
+	bool		is_best = false;
+
+	TCLS_TRY(tcls_batcher_get(&indexes, &count, trainer->batcher, state->epoch, state->position));
+	TCLS_TRY(tcls_batch_load(&trainer->batch, trainer->train, indexes, 0, count, trainer->host));
+	tokens = tcls_batch_tokens(&trainer->batch);
+	TCLS_TRY(accumulate_gradient(&loss, trainer));
+	TCLS_TRY(apply_gradient(&learning_rate, trainer));
+	advance(state, loss, tcls_batcher_count(trainer->batcher));
+	evaluated = evaluation_is_due(trainer);
+	if (evaluated)
+		TCLS_TRY(validate(&is_best, trainer));
+	if (state->step == state->total_steps)
+		state->finished = 1;
+	if (trainer->events.progress != NULL)
+		TCLS_TRY(trainer->events.progress(trainer->events.context, trainer, loss, learning_rate,
+										  tokens, evaluated ? &state->last : NULL));
+	if (evaluated)
+	{
+		state->loss = 0;
+		state->loss_steps = 0;
+	}
+	if (trainer->events.save != NULL)
+		TCLS_TRY(trainer->events.save(trainer->events.context, trainer, is_best));
+	return TCLS_OK;
+}
+
+TclsStatus
+tcls_trainer_run(TclsTrainer *trainer)
+{
+	while (!trainer->state.finished)
+		TCLS_TRY(run_step(trainer));
+	if (trainer->state.best_step > 0)
+		memcpy(trainer->model->weights.block, trainer->best, trainer->model->plan.total * sizeof(float));
+	return check_weights(trainer);
+}
+
+size_t
+tcls_trainer_bytes(const TclsConfig *config, const TclsParameterPlan *plan, const TclsTrainOptions *options,
+				   int32_t max_length)
+{
+	int64_t		tokens = options->max_batch_tokens > max_length ? options->max_batch_tokens : max_length;
+
+	return 5 * plan->total * sizeof(float) + (size_t) options->batch_size * (size_t) max_length * sizeof(int32_t) +
+		tcls_network_train_bytes(config, tokens, max_length);
+}
