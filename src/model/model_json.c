@@ -1,0 +1,147 @@
+/*
+ * model_json.c
+ *		Checked access to jansson values.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/model_json.h"
+#include "base/pure_c.h"
+
+/* jansson quotes the input after " near "; what is before is plain ASCII. */
+static TclsStatus
+fail_syntax(const char *file, const json_error_t *error, TclsHost *host)
+{
+	const char *quote = strstr(error->text, " near ");
+	int			length = quote != NULL ? (int) (quote - error->text) : (int) strlen(error->text);
+
+	if (json_error_code(error) == json_error_out_of_memory)
+		return tcls_fail(host, TCLS_OUT_OF_MEMORY, "out of memory for the JSON of %s", file);
+	return tcls_fail(host, TCLS_BAD_FILE, "%s is not valid JSON: %.*s at line %d, column %d", file,
+					 length, error->text, error->line, error->column);
+}
+
+TclsStatus
+tcls_model_json_parse(json_t **out, const char *file, const char *text, size_t size, size_t flags, TclsHost *host)
+{
+	json_error_t error;
+	json_t	   *json;
+
+	if (size > TCLS_MODEL_JSON_LIMIT)
+		return tcls_fail(host, TCLS_TOO_LARGE, "%s has %zu bytes, which is above the limit of %zu", file, size,
+						 TCLS_MODEL_JSON_LIMIT);
+	json = json_loadb(text, size, JSON_REJECT_DUPLICATES | flags, &error);
+	if (json == NULL)
+		return fail_syntax(file, &error, host);
+	if (!json_is_object(json))
+	{
+		json_decref(json);
+		return tcls_fail(host, TCLS_BAD_FILE, "%s is not a JSON object", file);
+	}
+	*out = json;
+	return TCLS_OK;
+}
+
+/* The member, or NULL when there is nothing to read. */
+static const json_t *
+find_member(const json_t *object, const char *key)
+{
+	const json_t *value = json_object_get(object, key);
+
+	return json_is_null(value) ? NULL : value;
+}
+
+TclsStatus
+tcls_model_json_int(int32_t *out, const json_t *object, const char *key, TclsHost *host)
+{
+	const json_t *value = find_member(object, key);
+
+	if (value == NULL)
+		return TCLS_OK;
+	if (!json_is_integer(value) || json_integer_value(value) < INT32_MIN || json_integer_value(value) > INT32_MAX)
+		return tcls_fail(host, TCLS_BAD_FILE, "\"%s\" is not an integer of 32 bits", key);
+	*out = (int32_t) json_integer_value(value);
+	return TCLS_OK;
+}
+
+TclsStatus
+tcls_model_json_float(float *out, const json_t *object, const char *key, TclsHost *host)
+{
+	const json_t *value = find_member(object, key);
+
+	if (value == NULL)
+		return TCLS_OK;
+	if (!json_is_number(value) || !isfinite((float) json_number_value(value)))
+		return tcls_fail(host, TCLS_BAD_FILE, "\"%s\" is not a number in range", key);
+	*out = (float) json_number_value(value);
+	return TCLS_OK;
+}
+
+TclsStatus
+tcls_model_json_bool(bool *out, const json_t *object, const char *key, TclsHost *host)
+{
+	const json_t *value = find_member(object, key);
+
+	if (value == NULL)
+		return TCLS_OK;
+	if (!json_is_boolean(value))
+		return tcls_fail(host, TCLS_BAD_FILE, "\"%s\" is not true or false", key);
+	*out = json_boolean_value(value);
+	return TCLS_OK;
+}
+
+TclsStatus
+tcls_model_json_string(const char **out, const json_t *object, const char *key, TclsHost *host)
+{
+	const json_t *value = find_member(object, key);
+
+	if (value == NULL)
+		return TCLS_OK;
+	if (!json_is_string(value))
+		return tcls_fail(host, TCLS_BAD_FILE, "\"%s\" is not a string", key);
+	*out = json_string_value(value);
+	return TCLS_OK;
+}
+
+typedef struct DumpTarget
+{
+	TclsBytes  *bytes;
+	TclsHost   *host;
+} DumpTarget;
+
+static int
+dump_piece(const char *piece, size_t size, void *context)
+{
+	DumpTarget *target = context;
+
+	return tcls_bytes_append(target->bytes, piece, size, target->host) == TCLS_OK ? 0 : -1;
+}
+
+TclsStatus
+tcls_model_json_dump(TclsBytes *out, const json_t *json, size_t flags, TclsHost *host)
+{
+	DumpTarget	target = {out, host};
+
+	if (json == NULL || json_dump_callback(json, dump_piece, &target, flags) != 0)
+		return tcls_fail(host, TCLS_OUT_OF_MEMORY, "out of memory for JSON");
+	return TCLS_OK;
+}
+
+json_t *
+tcls_model_json_real(float value)
+{
+	char		digits[32];
+
+	snprintf(digits, sizeof(digits), "%.9g", (double) value);
+	for (int precision = 1; precision < 9; precision++)
+	{
+		char		shorter[32];
+
+		snprintf(shorter, sizeof(shorter), "%.*g", precision, (double) value);
+		if (strtof(shorter, NULL) == value)
+			return json_real(strtod(shorter, NULL));
+	}
+	return json_real(strtod(digits, NULL));
+}
