@@ -97,7 +97,8 @@ tcls_architecture_find(int32_t *index, const char *model_type, TclsHost *host)
 			return TCLS_OK;
 		snprintf(known + used, sizeof(known) - used, "%s%s", used > 0 ? ", " : "", architectures[*index].model_type);
 	}
-	return tcls_fail(host, TCLS_UNSUPPORTED, "model_type \"%.64s\" is not supported; supported are %s", model_type, known);
+	return tcls_fail(host, TCLS_UNSUPPORTED, "model_type \"%.64s\" is not supported; supported are %s", model_type,
+					 known);
 }
 
 /* Replace the first occurrence of from in name, where there is one. */
@@ -123,7 +124,8 @@ tcls_architecture_tensor_name(char name[TCLS_TENSOR_NAME_SIZE], const TclsArchit
 
 	if ((variant & 1) != 0 && !has_prefix)
 		return false;
-	snprintf(name, TCLS_TENSOR_NAME_SIZE, "%s%s", has_prefix && (variant & 1) == 0 ? architecture->prefix : "", canonical);
+	snprintf(name, TCLS_TENSOR_NAME_SIZE, "%s%s", has_prefix && (variant & 1) == 0 ? architecture->prefix : "",
+			 canonical);
 	for (const TclsRename *rename = architecture->renames; rename->from != NULL; rename++)
 		rename_part(name, rename->from, rename->to);
 	if ((variant & 2) != 0)

@@ -5,9 +5,10 @@
  * The files are given as bytes with their names relative to the directory, so
  * that a directory, large objects and bytea all come in the same way.  Used:
  * config.json, tokenizer.json or vocab.txt (with tokenizer_config.json),
- * model.safetensors or the shards that model.safetensors.index.json lists, and
- * of sentence-transformers modules.json and 1_Pooling/config.json.  No name inside a
- * file is ever followed to anything but these given files.
+ * model.safetensors or else all model-*.safetensors (checked against
+ * model.safetensors.index.json, where that is given), and of sentence-transformers
+ * modules.json, 1_Pooling/config.json and sentence_bert_config.json.  No name inside
+ * a file is ever followed to anything but these given files.
  */
 #ifndef TEXTCLS_IMPORT_H
 #define TEXTCLS_IMPORT_H
@@ -37,7 +38,7 @@ extern bool tcls_import_wants(const char *name);
 /* Check everything (as tcls_model_read does) and prepare config and tokenizer. */
 extern TclsStatus tcls_import_prepare(TclsImported *out, const TclsFile *files, int32_t count, TclsHost *host);
 
-/* The tensors the encoder and head need, merged from all shards, dtype and bytes kept. */
+/* All tensors of all shards, those of no use here too: name, dtype and bytes kept, so that an export loses none. */
 extern TclsStatus tcls_import_write_weights(const TclsWriter *writer, const TclsImported *imported, TclsHost *host);
 
 /*

@@ -141,7 +141,8 @@ check_variant(const json_t *json, TclsHost *host)
 
 		TCLS_TRY(tcls_model_json_bool(&value, json, refused[i], host));
 		if (value)
-			return tcls_fail(host, TCLS_UNSUPPORTED, "a model with \"%s\" is not supported, only encoders are", refused[i]);
+			return tcls_fail(host, TCLS_UNSUPPORTED, "a model with \"%s\" is not supported, only encoders are",
+							 refused[i]);
 	}
 	TCLS_TRY(tcls_model_json_string(&positions, json, "position_embedding_type", host));
 	if (strcmp(positions, "absolute") != 0)
@@ -244,8 +245,8 @@ check_inverse(const json_t *json, char *const *labels, int32_t count, TclsHost *
 		const json_t *id = json_object_get(label2id, labels[i]);
 
 		if (!json_is_integer(id) || json_integer_value(id) != i)
-			return tcls_fail(host, TCLS_BAD_FILE, "\"label2id\" does not give %d for label \"%s\", as \"id2label\" does",
-							 i, labels[i]);
+			return tcls_fail(host, TCLS_BAD_FILE, "\"label2id\" contradicts \"id2label\" at label %d, \"%s\"", i,
+							 labels[i]);
 	}
 	if (json_object_size(label2id) != (size_t) count)
 		return tcls_fail(host, TCLS_BAD_FILE, "\"label2id\" has %zu labels, \"id2label\" has %d",
@@ -295,7 +296,7 @@ read_problem(TclsModelConfig *out, const json_t *json, TclsHost *host)
 	if (problem == TCLS_BINARY && out->num_labels != 2)
 		return tcls_fail(host, TCLS_BAD_FILE, "a binary model has 2 labels, not %d", out->num_labels);
 	if (problem == TCLS_SINGLE_LABEL && out->num_labels == 1)
-		return tcls_fail(host, TCLS_UNSUPPORTED, "a model with one label is a regression, which is not supported");
+		return tcls_fail(host, TCLS_UNSUPPORTED, "a model of one label is a regression, which is not supported");
 	out->numbers.problem = (TclsProblem) problem;
 	out->numbers.num_outputs = problem == TCLS_BINARY ? 1 : out->num_labels;
 	return TCLS_OK;
@@ -311,7 +312,8 @@ tcls_model_config_check(const TclsModelConfig *config, TclsHost *host)
 	if (tcls_architecture_get(config->architecture) == NULL)
 		return tcls_fail(host, TCLS_BAD_FILE, "there is no model family %d", config->architecture);
 	if (config->num_labels != (numbers->head == TCLS_HEAD_NONE ? 0 : labels))
-		return tcls_fail(host, TCLS_BAD_FILE, "%d labels do not fit %d outputs", config->num_labels, numbers->num_outputs);
+		return tcls_fail(host, TCLS_BAD_FILE, "%d labels do not fit %d outputs", config->num_labels,
+						 numbers->num_outputs);
 	if (config->max_length < 2 || config->max_length > numbers->max_positions)
 		return tcls_fail(host, TCLS_BAD_FILE, "a model of %d positions cannot take texts of %d tokens",
 						 numbers->max_positions, config->max_length);
@@ -354,7 +356,7 @@ tcls_model_config_read(TclsModelConfig *out, const char *json, size_t size, Tcls
 	json_t	   *parsed;
 	TclsStatus	status;
 
-	TCLS_TRY(tcls_model_json_parse(&parsed, CONFIG_FILE, json, size, 0, host));
+	TCLS_TRY(tcls_model_json_parse(&parsed, JSON_OBJECT, CONFIG_FILE, json, size, host));
 	status = tcls_model_config_parse(out, parsed, host);
 	json_decref(parsed);
 	return status;

@@ -29,7 +29,8 @@ extern TclsStatus tcls_model_config_parse(TclsModelConfig *out, const json_t *js
 extern TclsStatus tcls_model_config_check(const TclsModelConfig *config, TclsHost *host);
 
 /* The tokenizer gives no id that the embedding has no row for. */
-extern TclsStatus tcls_model_check_vocabulary(const TclsTokenizer *tokenizer, const TclsConfig *numbers, TclsHost *host);
+extern TclsStatus tcls_model_check_vocabulary(const TclsTokenizer *tokenizer, const TclsConfig *numbers,
+											  TclsHost *host);
 
 /* Set the members of ours, and with a head its labels; the numbers stay as they are. */
 extern TclsStatus tcls_model_config_annotate(json_t *json, const TclsModelConfig *config, TclsHost *host);

@@ -23,8 +23,8 @@ fail_syntax(const char *file, const json_error_t *error, TclsHost *host)
 					 length, error->text, error->line, error->column);
 }
 
-TclsStatus
-tcls_model_json_parse(json_t **out, const char *file, const char *text, size_t size, size_t flags, TclsHost *host)
+static TclsStatus
+parse(json_t **out, json_type type, size_t flags, const char *file, const char *text, size_t size, TclsHost *host)
 {
 	json_error_t error;
 	json_t	   *json;
@@ -35,13 +35,25 @@ tcls_model_json_parse(json_t **out, const char *file, const char *text, size_t s
 	json = json_loadb(text, size, JSON_REJECT_DUPLICATES | flags, &error);
 	if (json == NULL)
 		return fail_syntax(file, &error, host);
-	if (!json_is_object(json))
+	if (json_typeof(json) != type)
 	{
 		json_decref(json);
-		return tcls_fail(host, TCLS_BAD_FILE, "%s is not a JSON object", file);
+		return tcls_fail(host, TCLS_BAD_FILE, "%s is not a JSON %s", file, type == JSON_OBJECT ? "object" : "array");
 	}
 	*out = json;
 	return TCLS_OK;
+}
+
+TclsStatus
+tcls_model_json_parse(json_t **out, json_type type, const char *file, const char *text, size_t size, TclsHost *host)
+{
+	return parse(out, type, 0, file, text, size, host);
+}
+
+TclsStatus
+tcls_model_json_parse_reals(json_t **out, const char *file, const char *text, size_t size, TclsHost *host)
+{
+	return parse(out, JSON_OBJECT, JSON_DECODE_INT_AS_REAL, file, text, size, host);
 }
 
 /* The member, or NULL when there is nothing to read. */

@@ -17,11 +17,15 @@
 #define TCLS_MODEL_JSON_LIMIT ((size_t) 4 << 20)
 
 /*
- * *out gets the object that the text must be; duplicate keys are refused.  file is what
- * failures name.  flags are jansson's, in addition.
+ * *out gets the object or array that the text must be; duplicate keys are refused.
+ * file is what failures name.
  */
-extern TclsStatus tcls_model_json_parse(json_t **out, const char *file, const char *text, size_t size,
-										size_t flags, TclsHost *host);
+extern TclsStatus tcls_model_json_parse(json_t **out, json_type type, const char *file, const char *text,
+										size_t size, TclsHost *host);
+
+/* The object with its integers as reals, where a file may hold any number of digits. */
+extern TclsStatus tcls_model_json_parse_reals(json_t **out, const char *file, const char *text, size_t size,
+											  TclsHost *host);
 
 /*
  * Members of an object.  Absent or null leaves *out as it is; another type, or an

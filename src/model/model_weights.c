@@ -25,7 +25,8 @@ tcls_model_weights_find(const TclsTensor **out, const TclsTensorSet *tensors, in
 			(found = tcls_safetensors_find(tensors, name)) == NULL)
 			continue;
 		if (*out != NULL)
-			return tcls_fail(host, TCLS_BAD_FILE, "tensors \"%s\" and \"%s\" are the same parameter", (*out)->name, name);
+			return tcls_fail(host, TCLS_BAD_FILE, "tensors \"%s\" and \"%s\" are the same parameter", (*out)->name,
+							 name);
 		*out = found;
 	}
 	return TCLS_OK;

@@ -95,7 +95,8 @@ read_offsets(TclsTensor *tensor, const json_t *info, const char *bytes, size_t s
 
 	if (json_array_size(offsets) != 2 || !json_is_integer(begin) || !json_is_integer(end) ||
 		json_integer_value(begin) < 0 || json_integer_value(end) < json_integer_value(begin))
-		return tcls_fail(host, TCLS_BAD_FILE, "tensor \"%s\" has no data_offsets of two ascending integers", tensor->name);
+		return tcls_fail(host, TCLS_BAD_FILE, "tensor \"%s\" has no data_offsets of two ascending integers",
+						 tensor->name);
 	if ((uint64_t) json_integer_value(end) > size)
 		return tcls_fail(host, TCLS_BAD_FILE, "tensor \"%s\" ends at byte %lld of %zu: the file is truncated",
 						 tensor->name, (long long) json_integer_value(end), size);
@@ -238,7 +239,7 @@ tcls_safetensors_read(TclsTensorSet *out, const void *data, size_t size, TclsHos
 						 (unsigned long long) length, size < TCLS_MODEL_JSON_LIMIT ? size : TCLS_MODEL_JSON_LIMIT);
 	if (length == 0 || text[0] != '{')
 		return tcls_fail(host, TCLS_BAD_FILE, "the safetensors header does not begin with \"{\"");
-	TCLS_TRY(tcls_model_json_parse(&header, "the safetensors header", text, (size_t) length, 0, host));
+	TCLS_TRY(tcls_model_json_parse(&header, JSON_OBJECT, "the safetensors header", text, (size_t) length, host));
 	size -= (size_t) length;
 	status = read_header(out, header, text + length, size, host);
 	json_decref(header);
