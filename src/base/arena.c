@@ -26,21 +26,45 @@ tcls_arena_init(TclsArena *arena, TclsHost *host)
 	arena->current = NULL;
 }
 
-/* The first chunk from the current one on with room for bytes, or a new one behind it. */
+/* Give the empty chunks behind last back: they were too small, and a bigger one takes their place. */
+static void
+arena_drop_empty(TclsArena *arena, TclsArenaChunk *last)
+{
+	TclsArenaChunk **link = last == NULL ? &arena->first : &last->next;
+
+	while (*link != NULL)
+	{
+		TclsArenaChunk *chunk = *link;
+
+		*link = chunk->next;
+		tcls_free(chunk, arena->host);
+	}
+}
+
+/*
+ * The first chunk from the current one on with room for bytes, or a new one behind
+ * those in use.
+ */
 static TclsStatus
 arena_find_chunk(TclsArenaChunk **found, TclsArena *arena, size_t bytes)
 {
 	TclsArenaChunk *chunk;
 	TclsArenaChunk *last = NULL;
 
-	for (chunk = arena->current; chunk != NULL; last = chunk, chunk = chunk->next)
+	for (chunk = arena->current; chunk != NULL; chunk = chunk->next)
+	{
 		if (chunk->size - chunk->used >= bytes)
 		{
 			*found = chunk;
 			return TCLS_OK;
 		}
+		if (chunk->used > 0)
+			last = chunk;
+	}
 	if (bytes > SIZE_MAX - sizeof(TclsArenaChunk))
 		return tcls_fail(arena->host, TCLS_OUT_OF_MEMORY, "out of memory for %zu bytes", bytes);
+	arena_drop_empty(arena, last);
+	arena->current = last;
 	TCLS_TRY(tcls_alloc(&chunk, 1, sizeof(TclsArenaChunk) + (bytes > ARENA_CHUNK_SIZE ? bytes : ARENA_CHUNK_SIZE),
 						arena->host));
 	chunk->next = NULL;
