@@ -49,7 +49,7 @@ all: check-libraries
 $(OBJS): | check-libraries
 $(shlib): src/exports.map
 
-src/kernels/%.o src/encoder/%.o src/train/%.o: CFLAGS += -O3 -fno-math-errno -fno-trapping-math
+src/kernels/%.o src/encoder/%.o src/train/%.o: CFLAGS += -O3 -fno-math-errno -fno-trapping-math -fopenmp-simd
 
 .PHONY: check-libraries unit lint headers-check fuzz fuzz-replay
 check-libraries:

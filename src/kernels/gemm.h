@@ -16,6 +16,11 @@ extern void tcls_gemm(float *c, const float *a, const float *b, int m, int n, in
 					  int lda, int ldb, int ldc, bool transpose_a, bool transpose_b,
 					  float alpha, float beta);
 
+/* Any function that does the same: what the self-test tests. */
+typedef void (*TclsGemm) (float *c, const float *a, const float *b, int m, int n, int k,
+						  int lda, int ldb, int ldc, bool transpose_a, bool transpose_b,
+						  float alpha, float beta);
+
 /* The plain C product, same arguments: the reference, and the path of last resort. */
 extern void tcls_gemm_plain(float *c, const float *a, const float *b, int m, int n, int k,
 							int lda, int ldb, int ldc, bool transpose_a, bool transpose_b,
@@ -38,6 +43,9 @@ extern int	tcls_gemm_path(void);	/* the selected one */
  * runs it where that harms nobody.  Takes below 20 ms on a current CPU.
  */
 extern bool tcls_gemm_self_test(void);
+
+/* The same test of a given product. */
+extern bool tcls_gemm_test(TclsGemm gemm);
 
 /* "OpenBLAS 0.3.21 ...", as the library says. */
 extern const char *tcls_gemm_library(void);

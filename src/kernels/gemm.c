@@ -1,0 +1,298 @@
+/*
+ * gemm.c
+ *		Matrix products by OpenBLAS, the choice of its core, and plain C.
+ *
+ * OpenBLAS built with DYNAMIC_ARCH holds the kernels of many cores.  Its constructor
+ * takes the one for this CPU, or the one that OPENBLAS_CORETYPE names
+ * (driver/others/dynamic.c).  gotoblas_dynamic_quit() forgets the choice and
+ * gotoblas_dynamic_init() makes it again: so a core can be chosen in the process by
+ * setting the variable around the two.  Buffers are of one size for all cores
+ * (driver/others/memory.c), so they stay valid.  Both functions are weak here: a
+ * library without DYNAMIC_ARCH has one core.
+ */
+#include <cblas.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/gemm.h"
+#include "base/pure_c.h"
+
+extern void gotoblas_dynamic_init(void) __attribute__((weak));
+extern void gotoblas_dynamic_quit(void) __attribute__((weak));
+
+#define CORE_VARIABLE "OPENBLAS_CORETYPE"
+#define PATH_MAX_COUNT 6
+
+typedef struct GemmPath
+{
+	char		name[48];
+	char		core[24];		/* value of OPENBLAS_CORETYPE; empty: as found */
+	bool		plain;
+} GemmPath;
+
+static GemmPath paths[PATH_MAX_COUNT];
+static int	path_count;
+static int	selected_path;
+
+static void
+add_path(const char *prefix, const char *core, bool plain)
+{
+	GemmPath   *path = &paths[path_count++];
+
+	snprintf(path->name, sizeof(path->name), "%s%s", prefix, core);
+	snprintf(path->core, sizeof(path->core), "%s", core);
+	path->plain = plain;
+}
+
+/* The detected core, then the older ones of this list that the CPU can run, newest first. */
+static void
+list_paths(void)
+{
+	char	   *detected = openblas_get_corename();
+
+	add_path("OpenBLAS ", detected, false);
+	paths[0].core[0] = '\0';
+#if defined(__x86_64__)
+	if (gotoblas_dynamic_init != NULL && gotoblas_dynamic_quit != NULL)
+	{
+		const struct
+		{
+			const char *core;
+			bool		runs;
+		}			older[] = {
+			{"Haswell", __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")},
+			{"Sandybridge", __builtin_cpu_supports("avx")},
+			{"Nehalem", __builtin_cpu_supports("sse4.2")},
+			{"Prescott", true},
+		};
+
+		for (size_t i = 0; i < sizeof(older) / sizeof(older[0]); i++)
+			if (older[i].runs && strcmp(older[i].core, detected) != 0)
+				add_path("OpenBLAS ", older[i].core, false);
+	}
+#endif
+	add_path("plain C", "", true);
+}
+
+int
+tcls_gemm_path_count(void)
+{
+	if (path_count == 0)
+		list_paths();
+	return path_count;
+}
+
+const char *
+tcls_gemm_path_name(int path)
+{
+	return path >= 0 && path < tcls_gemm_path_count() ? paths[path].name : "unknown";
+}
+
+int
+tcls_gemm_path(void)
+{
+	return selected_path;
+}
+
+/* Let OpenBLAS choose its core again, with OPENBLAS_CORETYPE as given; the variable is put back. */
+static void
+choose_core(const char *core)
+{
+	char	   *before = getenv(CORE_VARIABLE);
+	char	   *saved = before == NULL ? NULL : strdup(before);
+
+	if (core[0] != '\0')
+		setenv(CORE_VARIABLE, core, 1);
+	gotoblas_dynamic_quit();
+	gotoblas_dynamic_init();
+	if (saved != NULL)
+		setenv(CORE_VARIABLE, saved, 1);
+	else
+		unsetenv(CORE_VARIABLE);
+	free(saved);
+}
+
+void
+tcls_gemm_select_path(int path)
+{
+	if (path < 0 || path >= tcls_gemm_path_count())
+		return;
+	selected_path = path;
+	if (!paths[path].plain && gotoblas_dynamic_init != NULL && gotoblas_dynamic_quit != NULL)
+		choose_core(paths[path].core);
+}
+
+const char *
+tcls_gemm_library(void)
+{
+	return openblas_get_config();
+}
+
+void
+tcls_gemm(float *c, const float *a, const float *b, int m, int n, int k, int lda, int ldb, int ldc,
+		  bool transpose_a, bool transpose_b, float alpha, float beta)
+{
+	if (path_count > 0 && paths[selected_path].plain)
+		tcls_gemm_plain(c, a, b, m, n, k, lda, ldb, ldc, transpose_a, transpose_b, alpha, beta);
+	else
+		cblas_sgemm(CblasRowMajor, transpose_a ? CblasTrans : CblasNoTrans, transpose_b ? CblasTrans : CblasNoTrans,
+					m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+}
+
+/* Columns of C and depth of a block of the plain product: 64 KB of B. */
+#define PLAIN_COLUMNS 64
+#define PLAIN_DEPTH 256
+
+/* One block: C (m, columns) += alpha * op(A) B with B packed (depth, PLAIN_COLUMNS). */
+static void
+plain_block(float *c, const float *a, const float *packed, int m, int columns, int depth, size_t row_step,
+			size_t depth_step, int ldc, float alpha)
+{
+	for (int i = 0; i < m; i++)
+	{
+		float		sum[PLAIN_COLUMNS] = {0};
+		float	   *row = c + (size_t) i * (size_t) ldc;
+
+		for (int k = 0; k < depth; k++)
+		{
+			float		x = a[(size_t) i * row_step + (size_t) k * depth_step];
+			const float *from = packed + k * PLAIN_COLUMNS;
+
+			for (int j = 0; j < PLAIN_COLUMNS; j++)
+				sum[j] += x * from[j];
+		}
+		for (int j = 0; j < columns; j++)
+			row[j] += alpha * sum[j];
+	}
+}
+
+/* packed (depth, PLAIN_COLUMNS) = the block of op(B), zeros behind its columns. */
+static void
+plain_pack(float *packed, const float *b, int columns, int depth, size_t depth_step, size_t column_step)
+{
+	for (int k = 0; k < depth; k++)
+		for (int j = 0; j < PLAIN_COLUMNS; j++)
+			packed[k * PLAIN_COLUMNS + j] =
+				j < columns ? b[(size_t) k * depth_step + (size_t) j * column_step] : 0.0f;
+}
+
+static void
+plain_scale(float *c, int m, int n, int ldc, float beta)
+{
+	for (int i = 0; i < m; i++)
+		for (int j = 0; j < n; j++)
+			c[(size_t) i * (size_t) ldc + (size_t) j] =
+				beta == 0.0f ? 0.0f : beta * c[(size_t) i * (size_t) ldc + (size_t) j];
+}
+
+void
+tcls_gemm_plain(float *c, const float *a, const float *b, int m, int n, int k, int lda, int ldb, int ldc,
+				bool transpose_a, bool transpose_b, float alpha, float beta)
+{
+	size_t		a_row = transpose_a ? 1 : (size_t) lda;
+	size_t		a_depth = transpose_a ? (size_t) lda : 1;
+	size_t		b_depth = transpose_b ? 1 : (size_t) ldb;
+	size_t		b_column = transpose_b ? (size_t) ldb : 1;
+	float		packed[PLAIN_DEPTH * PLAIN_COLUMNS];
+
+	if (beta != 1.0f)
+		plain_scale(c, m, n, ldc, beta);
+	for (int j = 0; j < n; j += PLAIN_COLUMNS)
+		for (int d = 0; d < k; d += PLAIN_DEPTH)
+		{
+			int			columns = n - j < PLAIN_COLUMNS ? n - j : PLAIN_COLUMNS;
+			int			depth = k - d < PLAIN_DEPTH ? k - d : PLAIN_DEPTH;
+
+			plain_pack(packed, b + (size_t) d * b_depth + (size_t) j * b_column, columns, depth, b_depth, b_column);
+			plain_block(c + j, a + (size_t) d * a_depth, packed, m, columns, depth, a_row, a_depth, ldc, alpha);
+		}
+}
+
+/* The shapes of a small encoder's forward and backward, and tails of every kernel's blocks. */
+typedef struct TestShape
+{
+	int			m;
+	int			n;
+	int			k;
+	bool		transpose_a;
+	bool		transpose_b;
+	float		beta;
+} TestShape;
+
+static const TestShape test_shapes[] = {
+	{1, 1, 1, false, true, 0.0f},
+	{1, 2, 384, false, true, 1.0f},
+	{3, 5, 7, false, false, 0.0f},
+	{7, 384, 384, false, true, 1.0f},
+	{16, 16, 16, true, false, 1.0f},
+	{17, 33, 65, true, true, 0.0f},
+	{31, 97, 129, false, false, 1.0f},
+	{33, 257, 64, true, false, 1.0f},
+	{50, 200, 384, false, true, 1.0f},
+	{65, 47, 31, false, true, 0.5f},
+	{97, 128, 50, true, false, 1.0f},
+	{128, 384, 96, false, true, 1.0f},
+	{24, 96, 1536, false, true, 1.0f},
+	{48, 384, 200, false, false, 0.0f},
+	{384, 24, 48, true, false, 1.0f},
+};
+
+/* The largest operand above has 384 * 384 elements. */
+#define TEST_ELEMENTS (384 * 384)
+
+/* Values in -1..1 that differ from place to place. */
+static void
+test_fill(float *data, size_t count, unsigned int seed)
+{
+	for (size_t i = 0; i < count; i++)
+	{
+		seed = seed * 1664525u + 1013904223u;
+		data[i] = (float) (seed >> 8) * 0x1.0p-23f - 1.0f;
+	}
+}
+
+static bool
+test_shape(const TestShape *shape, TclsGemm gemm, const float *a, const float *b, float *actual, float *wanted)
+{
+	size_t		size = (size_t) shape->m * (size_t) shape->n;
+	int			lda = shape->transpose_a ? shape->m : shape->k;
+	int			ldb = shape->transpose_b ? shape->k : shape->n;
+	float		tolerance = 1e-6f * (float) (shape->k + 16);
+
+	test_fill(actual, size, 3);
+	memcpy(wanted, actual, size * sizeof(float));
+	gemm(actual, a, b, shape->m, shape->n, shape->k, lda, ldb, shape->n, shape->transpose_a, shape->transpose_b,
+		 1.0f, shape->beta);
+	tcls_gemm_plain(wanted, a, b, shape->m, shape->n, shape->k, lda, ldb, shape->n, shape->transpose_a,
+					shape->transpose_b, 1.0f, shape->beta);
+	for (size_t i = 0; i < size; i++)
+		if (!(fabsf(actual[i] - wanted[i]) <= tolerance))
+			return false;
+	return true;
+}
+
+bool
+tcls_gemm_test(TclsGemm gemm)
+{
+	size_t		count = sizeof(test_shapes) / sizeof(test_shapes[0]);
+	float	   *memory = malloc(4 * TEST_ELEMENTS * sizeof(float));
+	bool		sound = memory != NULL;
+
+	if (sound)
+	{
+		test_fill(memory, 2 * TEST_ELEMENTS, 1);
+		for (size_t i = 0; i < count && sound; i++)
+			sound = test_shape(&test_shapes[i], gemm, memory, memory + TEST_ELEMENTS, memory + 2 * TEST_ELEMENTS,
+							   memory + 3 * TEST_ELEMENTS);
+	}
+	free(memory);
+	return sound;
+}
+
+bool
+tcls_gemm_self_test(void)
+{
+	return tcls_gemm_test(tcls_gemm);
+}
