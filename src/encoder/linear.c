@@ -1,0 +1,74 @@
+/*
+ * linear.c
+ *		Dense layers over gemm.
+ */
+#include "encoder/linear.h"
+#include "kernels/gemm.h"
+#include "kernels/kernels.h"
+#include "base/pure_c.h"
+
+/* Multiply-adds of one piece: 2 GFLOP, some 100 ms on a slow core. */
+#define PIECE_WORK 1000000000.0
+
+/* Rows of a piece, when a row costs so many multiply-adds; whole blocks of the kernels where possible. */
+static size_t
+piece_rows(size_t rows, double work_per_row)
+{
+	double		most = PIECE_WORK / work_per_row;
+
+	if (most >= (double) rows)
+		return rows;
+	return most < 64 ? 64 : (size_t) most / 64 * 64;
+}
+
+TclsStatus
+tcls_linear_forward(float *y, const float *x, const float *weight, size_t rows, int32_t in, int32_t out,
+					TclsHost *host)
+{
+	size_t		step = piece_rows(rows, (double) in * out);
+
+	for (size_t first = 0; first < rows; first += step)
+	{
+		size_t		count = rows - first < step ? rows - first : step;
+
+		TCLS_TRY(tcls_poll(host));
+		tcls_gemm(y + first * (size_t) out, x + first * (size_t) in, weight, (int) count, out, in, in, in, out,
+				  false, true, 1.0f, 1.0f);
+	}
+	return TCLS_OK;
+}
+
+TclsStatus
+tcls_linear_backward_input(float *dx, const float *dy, const float *weight, size_t rows, int32_t in, int32_t out,
+						   bool accumulate, TclsHost *host)
+{
+	size_t		step = piece_rows(rows, (double) in * out);
+
+	for (size_t first = 0; first < rows; first += step)
+	{
+		size_t		count = rows - first < step ? rows - first : step;
+
+		TCLS_TRY(tcls_poll(host));
+		tcls_gemm(dx + first * (size_t) in, dy + first * (size_t) out, weight, (int) count, in, out, out, in, in,
+				  false, false, 1.0f, accumulate ? 1.0f : 0.0f);
+	}
+	return TCLS_OK;
+}
+
+TclsStatus
+tcls_linear_backward_weight(float *dweight, float *dbias, const float *dy, const float *x, size_t rows, int32_t in,
+							int32_t out, TclsHost *host)
+{
+	size_t		step = piece_rows((size_t) out, (double) rows * in);
+
+	for (size_t first = 0; first < (size_t) out; first += step)
+	{
+		size_t		count = (size_t) out - first < step ? (size_t) out - first : step;
+
+		TCLS_TRY(tcls_poll(host));
+		tcls_gemm(dweight + first * (size_t) in, dy + first, x, (int) count, in, (int) rows, out, in, in,
+				  true, false, 1.0f, 1.0f);
+	}
+	tcls_sum_rows(dbias, dy, rows, (size_t) out);
+	return TCLS_OK;
+}
