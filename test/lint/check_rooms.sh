@@ -356,6 +356,30 @@ no_raw_floats()
     grep -rnE '[0-9]\.[0-9]{5,}' expected test/isolation/expected 2>/dev/null | cut -c 1-120
 }
 
+# ---- documentation ----
+
+# not_in_readme NAME ...: those that the README does not have in code style.
+not_in_readme()
+{
+    local name
+    for name; do
+        grep -qE "(\`|textcls\.)$name\b" README.md || echo "README.md does not mention $name"
+    done
+}
+
+describe readme_functions "the README names every function and view"
+readme_functions()
+{
+    not_in_readme $(sed -nE 's/^CREATE (FUNCTION|VIEW) textcls\.([a-z_]+).*/\2/p' sql/textcls--1.0.sql | sort -u |
+        grep -vxE 'may_use|job_is_alive|planner_support')
+}
+
+describe readme_settings "the README names every setting"
+readme_settings() { not_in_readme $(grep -ohE '"textcls\.[a-z_]+"' src/bridge/settings.c | tr -d '"'); }
+
+describe readme_options "the README names every training option"
+readme_options() { not_in_readme $(sed -nE 's/^\t\{"([a-z_0-9]+)", OPTION_.*/\1/p' src/jobs/job_options.c 2>/dev/null); }
+
 # ---- build ----
 
 describe portable_flags "no build flag ties the library to this machine or breaks IEEE arithmetic"
