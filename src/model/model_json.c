@@ -17,7 +17,8 @@ fail_syntax(const char *file, const json_error_t *error, TclsHost *host)
 	const char *quote = strstr(error->text, " near ");
 	int			length = quote != NULL ? (int) (quote - error->text) : (int) strlen(error->text);
 
-	if (json_error_code(error) == json_error_out_of_memory)
+	/* Where an allocation fails jansson leaves the text empty more often than it sets the code. */
+	if (json_error_code(error) == json_error_out_of_memory || error->text[0] == '\0')
 		return tcls_fail(host, TCLS_OUT_OF_MEMORY, "out of memory for the JSON of %s", file);
 	return tcls_fail(host, TCLS_BAD_FILE, "%s is not valid JSON: %.*s at line %d, column %d", file,
 					 length, error->text, error->line, error->column);

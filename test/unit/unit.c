@@ -138,3 +138,13 @@ unit_read_file(const char *path, size_t *size)
 	fclose(file);
 	return data;
 }
+
+TclsStatus
+unit_sink_write(void *context, const void *data, size_t size)
+{
+	UnitSink   *sink = context;
+
+	if (sink->room != 0 && sink->bytes->size + size > sink->room)
+		return tcls_fail(sink->host, TCLS_IO, "the disk is full");
+	return tcls_bytes_append(sink->bytes, data, size, sink->host);
+}

@@ -38,6 +38,16 @@ extern int	unit_finish(void);
 /* Whole file into memory of malloc, terminated; fails the case and returns NULL when absent. */
 extern char *unit_read_file(const char *path, size_t *size);
 
+/* A TclsWriter's context that appends to bytes of the host. */
+typedef struct UnitSink
+{
+	TclsBytes  *bytes;
+	TclsHost   *host;
+	size_t		room;			/* a write beyond this many bytes fails; 0: no limit */
+} UnitSink;
+
+extern TclsStatus unit_sink_write(void *sink, const void *data, size_t size);
+
 #define CHECK(condition) \
 	do { if (!(condition)) unit_fail(__FILE__, __LINE__, "%s", #condition); } while (0)
 #define CHECK_STATUS(expression, wanted, host) \
