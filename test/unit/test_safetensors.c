@@ -106,7 +106,8 @@ hostile_headers_are_refused(UnitHost *unit)
 
 		if ((status != TCLS_BAD_FILE && status != TCLS_UNSUPPORTED) ||
 			strstr(unit->host.detail, cases[i].culprit) == NULL)
-			unit_fail(__FILE__, __LINE__, "%s gave %s: %s", cases[i].header, tcls_status_name(status), unit->host.detail);
+			unit_fail(__FILE__, __LINE__, "%s gave %s: %s", cases[i].header, tcls_status_name(status),
+					  unit->host.detail);
 	}
 }
 
@@ -203,10 +204,15 @@ values_that_are_not_finite_are_named(UnitHost *unit)
 static void
 describe_sample(TclsTensor tensors[3], const float *floats)
 {
-	memset(tensors, 0, 3 * sizeof(TclsTensor));
-	tensors[0] = (TclsTensor) {.name = "a.odd", .dtype = TCLS_DTYPE_BF16, .rank = 1, .shape = {3}, .data = floats, .size = 6};
-	tensors[1] = (TclsTensor) {.name = "b.floats", .dtype = TCLS_DTYPE_F32, .rank = 2, .shape = {4, 8}, .data = floats, .size = 128};
-	tensors[2] = (TclsTensor) {.name = "c.small", .dtype = TCLS_DTYPE_F32, .rank = 1, .shape = {2}, .data = floats, .size = 8};
+	static const TclsTensor sample[3] = {
+		{.name = "a.odd", .dtype = TCLS_DTYPE_BF16, .rank = 1, .shape = {3}, .size = 6},
+		{.name = "b.floats", .dtype = TCLS_DTYPE_F32, .rank = 2, .shape = {4, 8}, .size = 128},
+		{.name = "c.small", .dtype = TCLS_DTYPE_F32, .rank = 1, .shape = {2}, .size = 8}
+	};
+
+	memcpy(tensors, sample, sizeof(sample));
+	for (int i = 0; i < 3; i++)
+		tensors[i].data = floats;
 }
 
 static void
@@ -311,7 +317,7 @@ every_failing_allocation_is_a_clean_error(UnitHost *unit)
 		if (status != TCLS_OK)
 			CHECK_STATUS(status, TCLS_OUT_OF_MEMORY, &unit->host);
 	}
-	CHECK(unit->fail_at > 10);
+	CHECK(unit->fail_at > 6);
 	unit->fail_at = 0;
 	json_set_alloc_funcs(json_test_alloc, free);
 	status = TCLS_OUT_OF_MEMORY;
