@@ -121,6 +121,7 @@ tcls_model_json_string(const char **out, const json_t *object, const char *key, 
 typedef struct DumpTarget
 {
 	TclsBytes  *bytes;
+	TclsStatus	status;			/* kept here, because jansson passes over a failure in an object's key */
 	TclsHost   *host;
 } DumpTarget;
 
@@ -129,17 +130,19 @@ dump_piece(const char *piece, size_t size, void *context)
 {
 	DumpTarget *target = context;
 
-	return tcls_bytes_append(target->bytes, piece, size, target->host) == TCLS_OK ? 0 : -1;
+	if (target->status == TCLS_OK)
+		target->status = tcls_bytes_append(target->bytes, piece, size, target->host);
+	return target->status == TCLS_OK ? 0 : -1;
 }
 
 TclsStatus
 tcls_model_json_dump(TclsBytes *out, const json_t *json, size_t flags, TclsHost *host)
 {
-	DumpTarget	target = {out, host};
+	DumpTarget	target = {out, TCLS_OK, host};
 
 	if (json == NULL || json_dump_callback(json, dump_piece, &target, flags) != 0)
 		return tcls_fail(host, TCLS_OUT_OF_MEMORY, "out of memory for JSON");
-	return TCLS_OK;
+	return target.status;
 }
 
 json_t *

@@ -317,7 +317,7 @@ every_failing_allocation_is_a_clean_error(UnitHost *unit)
 		if (status != TCLS_OK)
 			CHECK_STATUS(status, TCLS_OUT_OF_MEMORY, &unit->host);
 	}
-	CHECK(unit->fail_at > 6);
+	CHECK(unit->fail_at > 10);
 	unit->fail_at = 0;
 	json_set_alloc_funcs(json_test_alloc, free);
 	status = TCLS_OUT_OF_MEMORY;
