@@ -105,20 +105,32 @@ SELECT pg_catalog.pg_extension_config_dump('textcls.job_log',
 
 -- Use
 
+-- COST is in cpu_operator_cost: a short text takes some milliseconds, as long as reading some hundred pages.
+-- The support function makes the planner offer workers for tables that are small but take long.
+
+CREATE FUNCTION textcls.planner_support(internal) RETURNS internal
+	AS 'MODULE_PATHNAME', 'textcls_planner_support' LANGUAGE C STRICT IMMUTABLE PARALLEL SAFE;
+
 CREATE FUNCTION textcls.classify(input text, model text DEFAULT NULL) RETURNS text
-	AS 'MODULE_PATHNAME', 'textcls_classify' LANGUAGE C STABLE PARALLEL SAFE COST 100000;
+	AS 'MODULE_PATHNAME', 'textcls_classify' LANGUAGE C STABLE PARALLEL SAFE COST 100000
+	SUPPORT textcls.planner_support;
 CREATE FUNCTION textcls.classify(inputs text[], model text DEFAULT NULL) RETURNS text[]
-	AS 'MODULE_PATHNAME', 'textcls_classify_array' LANGUAGE C STABLE PARALLEL SAFE COST 1000000;
-CREATE FUNCTION textcls.predict(input text, model text DEFAULT NULL, top_k int DEFAULT 1, threshold real DEFAULT NULL,
+	AS 'MODULE_PATHNAME', 'textcls_classify_array' LANGUAGE C STABLE PARALLEL SAFE COST 1000000
+	SUPPORT textcls.planner_support;
+-- top_k 0: the best label, or of a multi-label model each label over the threshold; NULL: all labels.
+CREATE FUNCTION textcls.predict(input text, model text DEFAULT NULL, top_k int DEFAULT 0, threshold real DEFAULT NULL,
 		OUT label text, OUT score real, OUT rank int, OUT margin real, OUT is_truncated bool, OUT n_tokens int,
 		OUT model_version bigint) RETURNS SETOF record
-	AS 'MODULE_PATHNAME', 'textcls_predict' LANGUAGE C STABLE PARALLEL SAFE COST 100000 ROWS 1;
-CREATE FUNCTION textcls.predict(inputs text[], model text DEFAULT NULL, top_k int DEFAULT 1, threshold real DEFAULT NULL,
+	AS 'MODULE_PATHNAME', 'textcls_predict' LANGUAGE C STABLE PARALLEL SAFE COST 100000 ROWS 1
+	SUPPORT textcls.planner_support;
+CREATE FUNCTION textcls.predict(inputs text[], model text DEFAULT NULL, top_k int DEFAULT 0, threshold real DEFAULT NULL,
 		OUT index int, OUT label text, OUT score real, OUT rank int, OUT margin real, OUT is_truncated bool, OUT n_tokens int,
 		OUT model_version bigint) RETURNS SETOF record
-	AS 'MODULE_PATHNAME', 'textcls_predict_array' LANGUAGE C STABLE PARALLEL SAFE COST 1000000 ROWS 100;
+	AS 'MODULE_PATHNAME', 'textcls_predict_array' LANGUAGE C STABLE PARALLEL SAFE COST 1000000 ROWS 100
+	SUPPORT textcls.planner_support;
 CREATE FUNCTION textcls.embed(input text, model text DEFAULT NULL) RETURNS real[]
-	AS 'MODULE_PATHNAME', 'textcls_embed' LANGUAGE C STABLE PARALLEL SAFE COST 100000;
+	AS 'MODULE_PATHNAME', 'textcls_embed' LANGUAGE C STABLE PARALLEL SAFE COST 100000
+	SUPPORT textcls.planner_support;
 CREATE FUNCTION textcls.tokenize(input text, model text DEFAULT NULL,
 		OUT token text, OUT id int, OUT char_start int, OUT char_end int) RETURNS SETOF record
 	AS 'MODULE_PATHNAME', 'textcls_tokenize' LANGUAGE C STABLE PARALLEL SAFE COST 1000 ROWS 50;
