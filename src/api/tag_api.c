@@ -224,12 +224,12 @@ label_or_null(const Tag *tag, Datum value, bool *is_null)
 
 		MemoryContextSwitchTo(memory);
 		error = CopyErrorData();
-		if (!is_excusable(error))
-			PG_RE_THROW();
 		FlushErrorState();
 		RollbackAndReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(memory);
 		CurrentResourceOwner = owner;
+		if (!is_excusable(error))
+			ReThrowError(error);
 		warn_of(tag, error);
 		FreeErrorData(error);
 		*is_null = true;
