@@ -21,8 +21,12 @@ UTF8PROC_LIB ?= $(call find_library,libutf8proc.a)
 CBLAS_DIR    ?= $(dir $(firstword $(wildcard /usr/include/$(MULTIARCH)/openblas-serial/cblas.h /usr/include/openblas/cblas.h /usr/include/cblas.h)))
 LIBRARIES     = $(OPENBLAS_LIB) $(JANSSON_LIB) $(UTF8PROC_LIB)
 
+# Debian compiles libjansson.a for programs: the one address that a shared library cannot take is that of
+# stdin, in json_loadf(), which nothing calls.  A local symbol stands in for it.
+JANSSON_STDIN = -Wl,--defsym=stdin=__bss_start
+
 PG_CPPFLAGS = -I$(srcdir)/src -I$(CBLAS_DIR)
-SHLIB_LINK  = $(LIBRARIES) -lm -Wl,--version-script=$(srcdir)/src/exports.map -Wl,-Bsymbolic -Wl,--gc-sections
+SHLIB_LINK  = $(LIBRARIES) $(JANSSON_STDIN) -lm -Wl,--version-script=$(srcdir)/src/exports.map -Wl,-Bsymbolic -Wl,--gc-sections
 
 REGRESS        = $(shell cat $(srcdir)/test/sql/schedule 2>/dev/null)
 REGRESS_OPTS   = --inputdir=test --load-extension=textcls
