@@ -52,7 +52,7 @@ check_protocol(FunctionCallInfo fcinfo)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("trigger \"%s\" must give textcls.tag() two or three arguments",
 						trigger->tg_trigger->tgname),
-				 errhint("They are the text column, the label column and optionally the model.")));
+				 errhint("They are text column, label column and optionally the model.")));
 }
 
 /* A generated column is computed after the triggers: it can neither be read nor set in one. */
@@ -77,7 +77,7 @@ find_column(Relation relation, const char *name)
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_COLUMN),
 			 errmsg("column \"%s\" of relation \"%s\" does not exist", name, RelationGetRelationName(relation)),
-			 errhint("The arguments of textcls.tag() are the text column, the label column and optionally the model.")));
+			 errhint("The arguments of textcls.tag() are text column, label column and optionally the model.")));
 }
 
 static void

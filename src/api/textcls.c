@@ -7,6 +7,7 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 
+#include "api/parallel_hook.h"
 #include "bridge/settings.h"
 
 PG_MODULE_MAGIC;
@@ -19,4 +20,5 @@ _PG_init(void)
 	if (IsBinaryUpgrade)
 		return;
 	tcls_settings_define();
+	tcls_parallel_hook_install();
 }
