@@ -1,0 +1,29 @@
+/*
+ * job_lock.h
+ *		Who is alive: session locks that vanish with their process.
+ *
+ * A worker holds one advisory lock that names its job and one that names its
+ * training slot of the database.  They lie in classes of their own, apart from
+ * the locks of pg_advisory_lock().
+ */
+#ifndef TEXTCLS_JOB_LOCK_H
+#define TEXTCLS_JOB_LOCK_H
+
+/*
+ * Take the job's lock for the session, or to the end of the transaction; false
+ * when another process has it.
+ */
+extern bool tcls_job_lock_acquire(int64 job, bool session);
+extern void tcls_job_lock_release(int64 job);	/* of the session */
+
+/* Process that holds the job's lock, 0 for none. */
+extern int	tcls_job_lock_holder(int64 job);
+
+/* Take one of textcls.max_training_workers slots; -1 when all are taken. */
+extern int	tcls_job_slot_acquire(void);
+extern void tcls_job_slot_release(int slot);
+
+/* Slots of this database that nobody holds. */
+extern int	tcls_job_slots_free(void);
+
+#endif							/* TEXTCLS_JOB_LOCK_H */
