@@ -38,7 +38,7 @@ CREATE TABLE textcls.job (
 	kind pg_catalog.text NOT NULL,
 	role_name pg_catalog.text NOT NULL,	-- the submitting role
 	state pg_catalog.text NOT NULL DEFAULT 'queued'
-		CHECK (state OPERATOR(pg_catalog.=) ANY (ARRAY['queued', 'running', 'interrupted', 'done', 'failed', 'cancelled'])),
+		CHECK (state OPERATOR(pg_catalog.=) ANY (ARRAY['queued', 'running', 'done', 'failed', 'cancelled'])),
 	relation pg_catalog.oid NOT NULL,
 	relation_name pg_catalog.text NOT NULL,
 	label_column pg_catalog.text,
@@ -47,20 +47,22 @@ CREATE TABLE textcls.job (
 	base_version pg_catalog.int8,
 	options pg_catalog.jsonb NOT NULL DEFAULT '{}',
 	deploy pg_catalog.text NOT NULL DEFAULT 'always',
-	attempts pg_catalog.int4 NOT NULL DEFAULT 0,
-	cancel_requested pg_catalog.bool NOT NULL DEFAULT false,
+	attempts pg_catalog.int4 NOT NULL DEFAULT 0,	-- since the last checkpoint
 	step pg_catalog.int8,
 	total_steps pg_catalog.int8,
 	epoch pg_catalog.float8,
 	loss pg_catalog.float8,
+	eta pg_catalog.interval,
 	phase pg_catalog.text,
 	rows_read pg_catalog.int8,
 	rows_skipped pg_catalog.int8,
 	rows_truncated pg_catalog.int8,
+	warnings pg_catalog.text[],
 	metrics pg_catalog.jsonb,
 	model_version pg_catalog.int8,
 	error pg_catalog.text,
 	error_state pg_catalog.text,
+	error_detail pg_catalog.text,
 	error_hint pg_catalog.text,
 	created_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now(),
 	started_at pg_catalog.timestamptz,
@@ -86,7 +88,7 @@ CREATE TABLE textcls.checkpoint (
 	job pg_catalog.int8 PRIMARY KEY REFERENCES textcls.job (id) ON DELETE CASCADE,
 	step pg_catalog.int8 NOT NULL,
 	examples pg_catalog.int8 NOT NULL,
-	examples_hash pg_catalog.bytea NOT NULL,	-- of the ordered examples: resuming needs the same
+	examples_hash pg_catalog.int8 NOT NULL,	-- of the ordered examples: resuming needs the same
 	sha256 pg_catalog.bytea NOT NULL,
 	weights pg_catalog.oid NOT NULL,
 	created_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now()
@@ -230,26 +232,31 @@ CREATE VIEW textcls.model_versions AS
 		LEFT JOIN textcls.model_version b ON b.id OPERATOR(pg_catalog.=) v.base_version
 	WHERE textcls.may_use(v.weights);
 
-CREATE VIEW textcls.jobs AS
+-- Whether a job is the current user's to see: its role still exists and the user has its privileges.
+CREATE VIEW textcls.jobs WITH (security_barrier) AS
 	SELECT j.id, j.kind,
 		CASE WHEN j.state OPERATOR(pg_catalog.=) 'running' AND NOT textcls.job_is_alive(j.id)
 			THEN 'interrupted' ELSE j.state END AS state,
 		j.phase, j.role_name AS role, j.relation_name AS relation, j.label_column, j.text_column, j.model, v.number AS version,
-		j.step, j.total_steps, j.epoch, j.loss,
-		pg_catalog.round((100.0 OPERATOR(pg_catalog.*) j.step OPERATOR(pg_catalog./) NULLIF(j.total_steps, 0))::numeric, 1) AS percent,
-		CASE WHEN j.state OPERATOR(pg_catalog.=) 'running' AND j.step OPERATOR(pg_catalog.>) 0
-			THEN (j.updated_at OPERATOR(pg_catalog.-) j.started_at)
-				OPERATOR(pg_catalog.*) ((j.total_steps OPERATOR(pg_catalog.-) j.step)::float8
-				OPERATOR(pg_catalog./) j.step::float8) END AS eta,
-		j.rows_read, j.rows_skipped, j.rows_truncated, j.metrics, j.options, j.attempts, j.error, j.error_state, j.error_hint,
+		j.step, j.total_steps,
+		pg_catalog.round((100.0 OPERATOR(pg_catalog.*) j.step::pg_catalog.numeric
+			OPERATOR(pg_catalog./) NULLIF(j.total_steps, 0)::pg_catalog.numeric), 1) AS percent,
+		j.epoch, j.loss, j.eta,
+		j.rows_read, j.rows_skipped, j.rows_truncated, j.warnings, j.metrics, j.options, j.deploy, j.attempts,
+		j.error, j.error_state, j.error_detail, j.error_hint,
 		j.created_at, j.started_at, j.updated_at, j.finished_at
 	FROM textcls.job j LEFT JOIN textcls.model_version v ON v.id OPERATOR(pg_catalog.=) j.model_version
-	WHERE pg_catalog.pg_has_role(j.role_name, 'MEMBER');
+	WHERE EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.rolname OPERATOR(pg_catalog.=) j.role_name
+			AND pg_catalog.pg_has_role(r.oid, 'USAGE'))
+		OR (SELECT r.rolsuper FROM pg_catalog.pg_roles r WHERE r.rolname OPERATOR(pg_catalog.=) CURRENT_USER);
 
-CREATE VIEW textcls.training_log AS
-	SELECT l.*
+CREATE VIEW textcls.training_log WITH (security_barrier) AS
+	SELECT l.job, l.step, l.epoch, l.loss, l.learning_rate, l.tokens_per_second,
+		l.eval_loss, l.eval_accuracy, l.eval_macro_f1, l.logged_at
 	FROM textcls.job_log l JOIN textcls.job j ON j.id OPERATOR(pg_catalog.=) l.job
-	WHERE pg_catalog.pg_has_role(j.role_name, 'MEMBER');
+	WHERE EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.rolname OPERATOR(pg_catalog.=) j.role_name
+			AND pg_catalog.pg_has_role(r.oid, 'USAGE'))
+		OR (SELECT r.rolsuper FROM pg_catalog.pg_roles r WHERE r.rolname OPERATOR(pg_catalog.=) CURRENT_USER);
 
 GRANT SELECT ON textcls.models, textcls.model_versions, textcls.jobs, textcls.training_log TO PUBLIC;
 GRANT USAGE ON SCHEMA textcls TO PUBLIC;

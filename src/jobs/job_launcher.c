@@ -40,11 +40,12 @@ typedef struct PendingJob
 {
 	int64		job;
 	Oid			role;
+	bool		is_new;			/* of this transaction, not one that was queued before */
 	SubTransactionId subtransaction;
 	struct PendingJob *next;
 } PendingJob;
 
-/* In TopTransactionContext, oldest first. */
+/* In TopTransactionContext, by job. */
 static PendingJob *pending = NULL;
 
 StaticAssertDecl(sizeof(TclsWorkerArguments) <= BGW_EXTRALEN, "worker arguments must fit into bgw_extra");
@@ -150,28 +151,44 @@ tcls_launcher_define(void)
 	RegisterBackgroundWorker(&worker);
 }
 
-void
-tcls_launcher_add(int64 job, Oid role)
+static void
+add(int64 job, Oid role, bool is_new)
 {
 	PendingJob *item = MemoryContextAlloc(TopTransactionContext, sizeof(PendingJob));
 	PendingJob **link = &pending;
 
 	item->job = job;
 	item->role = role;
+	item->is_new = is_new;
 	item->subtransaction = GetCurrentSubTransactionId();
-	item->next = NULL;
-	while (*link != NULL)
+	while (*link != NULL && (*link)->job < job)
 		link = &(*link)->next;
+	item->next = *link;
 	*link = item;
+}
+
+void
+tcls_launcher_add(int64 job, Oid role)
+{
+	add(job, role, true);
+}
+
+static PendingJob *
+find_pending(int64 job)
+{
+	PendingJob *item = pending;
+
+	while (item != NULL && item->job != job)
+		item = item->next;
+	return item;
 }
 
 bool
 tcls_launcher_is_pending(int64 job)
 {
-	for (PendingJob *item = pending; item != NULL; item = item->next)
-		if (item->job == job)
-			return true;
-	return false;
+	PendingJob *item = find_pending(job);
+
+	return item != NULL && item->is_new;
 }
 
 int
@@ -187,7 +204,7 @@ tcls_launcher_start_queued(void)
 	count = tcls_job_list_queued(&jobs);
 	for (int i = 0; i < count && started < slots; i++)
 	{
-		if (tcls_launcher_is_pending(jobs[i].id) || tcls_job_lock_holder(jobs[i].id) != 0)
+		if (find_pending(jobs[i].id) != NULL || tcls_job_lock_holder(jobs[i].id) != 0)
 			continue;
 		if (!register_worker(jobs[i].id, jobs[i].role))
 			break;
@@ -216,9 +233,9 @@ tcls_launcher_resume(Oid role)
 	count = tcls_job_list_queued(&jobs);
 	for (int i = 0; i < count; i++)
 	{
-		if ((OidIsValid(role) && jobs[i].role != role) || tcls_launcher_is_pending(jobs[i].id))
+		if ((OidIsValid(role) && jobs[i].role != role) || find_pending(jobs[i].id) != NULL)
 			continue;
-		tcls_launcher_add(jobs[i].id, jobs[i].role);
+		add(jobs[i].id, jobs[i].role, false);
 		resumed++;
 	}
 	pfree(jobs);

@@ -240,19 +240,24 @@ tcls_job_cancel(int64 id)
 }
 
 bool
-tcls_job_fail(int64 id, const char *message, int sqlstate, const char *hint)
+tcls_job_fail(int64 id, const ErrorData *error)
 {
-	Oid			types[5] = {0, 0, TEXTOID, TEXTOID, TEXTOID};
-	Datum		values[5] = {Int64GetDatum(id)};
-	const char *nulls = hint != NULL ? "     " : "    n";
+	Oid			types[6] = {0, 0, TEXTOID, TEXTOID, TEXTOID, TEXTOID};
+	Datum		values[6] = {Int64GetDatum(id)};
+	const char *texts[6] = {NULL, NULL, error->message, unpack_sql_state(error->sqlerrcode), error->detail, error->hint};
+	char		nulls[7] = "      ";
 
-	values[2] = CStringGetTextDatum(message);
-	values[3] = CStringGetTextDatum(unpack_sql_state(sqlstate));
-	values[4] = hint != NULL ? CStringGetTextDatum(hint) : (Datum) 0;
-	return end_job("UPDATE textcls.job SET state = 'failed', error = $3, error_state = $4, error_hint = $5,"
-				   " eta = NULL, updated_at = pg_catalog.clock_timestamp(), finished_at = pg_catalog.clock_timestamp()"
-				   WHERE_LEGAL " RETURNING model",
-				   TCLS_JOB_FAILED, 0, 5, types, values, nulls);
+	for (int i = 2; i < 6; i++)
+	{
+		if (texts[i] != NULL)
+			values[i] = CStringGetTextDatum(texts[i]);
+		else
+			nulls[i] = 'n';
+	}
+	return end_job("UPDATE textcls.job SET state = 'failed', error = $3, error_state = $4, error_detail = $5,"
+				   " error_hint = $6, eta = NULL, updated_at = pg_catalog.clock_timestamp(),"
+				   " finished_at = pg_catalog.clock_timestamp()" WHERE_LEGAL " RETURNING model",
+				   TCLS_JOB_FAILED, 0, 6, types, values, nulls);
 }
 
 static void
@@ -439,6 +444,7 @@ tcls_job_status(int64 id)
 		status->role_name = column_text(tuple, columns, "role_name");
 		status->error = column_text(tuple, columns, "error");
 		status->error_state = column_text(tuple, columns, "error_state");
+		status->error_detail = column_text(tuple, columns, "error_detail");
 		status->error_hint = column_text(tuple, columns, "error_hint");
 	}
 	systable_endscan(scan);

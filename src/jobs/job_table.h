@@ -49,6 +49,7 @@ typedef struct TclsJobStatus
 	char	   *role_name;
 	char	   *error;			/* NULL unless failed */
 	char	   *error_state;	/* SQLSTATE */
+	char	   *error_detail;
 	char	   *error_hint;
 } TclsJobStatus;
 
@@ -107,7 +108,7 @@ extern bool tcls_job_requeue(int64 id);
 
 /* The last state of a job; frees its checkpoint and sends the notification.  False when the state does not allow it. */
 extern bool tcls_job_cancel(int64 id);
-extern bool tcls_job_fail(int64 id, const char *message, int sqlstate, const char *hint);
+extern bool tcls_job_fail(int64 id, const ErrorData *error);
 extern void tcls_job_finish(int64 id, const TclsJobResult *result);
 
 /*

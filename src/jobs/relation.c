@@ -191,3 +191,19 @@ tcls_relation_resolve(Oid relid, const char *label_column, const char *text_colu
 	relation_close(relation, NoLock);
 	return result;
 }
+
+void
+tcls_relation_check_split(const TclsRelation *relation, const char *column)
+{
+	Relation	opened = relation_open(relation->relid, AccessShareLock);
+	Form_pg_attribute attribute = find_column(opened, column);
+
+	if (getBaseType(attribute->atttypid) != BOOLOID && !is_text_type(attribute->atttypid))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("column \"%s\" of type %s cannot say on which side of the split a row is", column,
+						format_type_be(attribute->atttypid)),
+				 errhint("Use a boolean column, true for validation rows, or a text column of \"train\" and \"validation\".")));
+	check_privilege(opened, attribute);
+	relation_close(opened, NoLock);
+}

@@ -23,4 +23,10 @@ typedef struct TclsRelation
  */
 extern TclsRelation *tcls_relation_resolve(Oid relid, const char *label_column, const char *text_column);
 
+/*
+ * Raise unless the column exists, may be read and can say on which side of a
+ * split a row is: boolean (true: validation) or text ("train", "validation").
+ */
+extern void tcls_relation_check_split(const TclsRelation *relation, const char *column);
+
 #endif							/* TEXTCLS_RELATION_H */

@@ -13,6 +13,7 @@
 #define TEXTCLS_TRAINER_H
 
 #include "base/arena.h"
+#include "evaluate/metrics.h"
 #include "model/model.h"
 #include "train/batch.h"
 #include "train/batcher.h"
@@ -94,6 +95,10 @@ extern TclsStatus tcls_trainer_run(TclsTrainer *trainer);
 
 /* Loss, accuracy and macro F1 of the model's present weights over a source with at least one row. */
 extern TclsStatus tcls_trainer_evaluate(TclsEvaluation *out, TclsTrainer *trainer, const TclsExampleSource *source);
+
+/* The same, and into labels (num_labels) the metrics of each label. */
+extern TclsStatus tcls_trainer_evaluate_labels(TclsEvaluation *out, TclsClassMetrics *labels, TclsTrainer *trainer,
+											   const TclsExampleSource *source);
 
 extern void tcls_trainer_destroy(TclsTrainer *trainer);
 

@@ -124,19 +124,38 @@ summarize(TclsSummary *out, const EvaluationCounts *counts, const TclsConfig *co
 		tcls_confusion_summary(out, &counts->confusion, host);
 }
 
-TclsStatus
-tcls_trainer_evaluate(TclsEvaluation *out, TclsTrainer *trainer, const TclsExampleSource *source)
+static void
+label_metrics(TclsClassMetrics *labels, const EvaluationCounts *counts, const TclsModelConfig *config)
 {
+	for (int32_t label = 0; label < config->num_labels; label++)
+		labels[label] = config->numbers.problem == TCLS_MULTI_LABEL ?
+			tcls_multi_label_class(&counts->multi, label) :
+			tcls_confusion_class(&counts->confusion, label);
+}
+
+TclsStatus
+tcls_trainer_evaluate_labels(TclsEvaluation *out, TclsClassMetrics *labels, TclsTrainer *trainer,
+							 const TclsExampleSource *source)
+{
+	const TclsModelConfig *config = &trainer->model->config;
 	EvaluationCounts counts;
 	TclsSummary summary;
 
-	TCLS_TRY(counts_create(&counts, &trainer->model->config, trainer->host));
+	TCLS_TRY(counts_create(&counts, config, trainer->host));
 	TCLS_TRY(evaluate_source(&counts, trainer, source));
-	TCLS_TRY(summarize(&summary, &counts, &trainer->model->config.numbers, trainer->host));
+	TCLS_TRY(summarize(&summary, &counts, &config->numbers, trainer->host));
 	out->loss = counts.loss / counts.weight;
 	out->accuracy = summary.accuracy;
 	out->macro_f1 = summary.macro.f1;
 	out->rows = summary.rows;
+	if (labels != NULL)
+		label_metrics(labels, &counts, config);
 	counts_destroy(&counts, trainer->host);
 	return TCLS_OK;
+}
+
+TclsStatus
+tcls_trainer_evaluate(TclsEvaluation *out, TclsTrainer *trainer, const TclsExampleSource *source)
+{
+	return tcls_trainer_evaluate_labels(out, NULL, trainer, source);
 }
