@@ -9,6 +9,7 @@
 
 #include "api/parallel_hook.h"
 #include "bridge/settings.h"
+#include "jobs/job_launcher.h"
 
 PG_MODULE_MAGIC;
 
@@ -21,4 +22,5 @@ _PG_init(void)
 		return;
 	tcls_settings_define();
 	tcls_parallel_hook_install();
+	tcls_launcher_define();
 }
