@@ -4,6 +4,7 @@
  */
 #include <math.h>
 
+#include "kernels/variant.h"
 #include "train/adamw.h"
 #include "base/pure_c.h"
 
@@ -26,9 +27,9 @@ tcls_adamw_prepare(const TclsAdamW *adamw, int64_t step, double learning_rate, d
 }
 
 /* One pass over four streams: the time is that of memory, so nothing is read twice. */
-void
-tcls_adamw_update(float *restrict weights, float *restrict moment1, float *restrict moment2,
-				  float *restrict gradient, size_t count, const TclsAdamWStep *step)
+static TCLS_BODY void
+adamw_update(float *restrict weights, float *restrict moment1, float *restrict moment2, float *restrict gradient,
+			 size_t count, const TclsAdamWStep *step)
 {
 	const TclsAdamWStep s = *step;
 
@@ -44,3 +45,6 @@ tcls_adamw_update(float *restrict weights, float *restrict moment1, float *restr
 		gradient[i] = 0;
 	}
 }
+
+TCLS_VARIANTS(adamw_update, (float *weights, float *moment1, float *moment2, float *gradient, size_t count,
+							 const TclsAdamWStep *step), (weights, moment1, moment2, gradient, count, step))

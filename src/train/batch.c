@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "base/rng.h"
 #include "train/batch.h"
 #include "base/pure_c.h"
 
@@ -18,6 +19,22 @@ tcls_batch_create(TclsBatch *out, int32_t capacity, const TclsConfig *config, in
 	if (config->problem == TCLS_MULTI_LABEL)
 		return tcls_alloc(&out->multi, texts * (size_t) config->num_outputs, sizeof(float), host);
 	return tcls_alloc(&out->labels, texts, sizeof(int32_t), host);
+}
+
+/* Leave tokens out of the text that was copied last. */
+static void
+drop_tokens(TclsBatch *batch)
+{
+	int32_t    *ids = (int32_t *) batch->ids.data + batch->starts[batch->count - 1];
+	int32_t		n_tokens = batch->starts[batch->count] - batch->starts[batch->count - 1];
+	int32_t		kept = 0;
+	TclsRng		rng = {tcls_rng_mix(batch->token_dropout_key, (uint64_t) batch->count)};
+
+	for (int32_t t = 0; t < n_tokens; t++)
+		if (t == 0 || t == n_tokens - 1 || tcls_rng_uniform(&rng) >= batch->token_dropout)
+			ids[kept++] = ids[t];
+	batch->starts[batch->count] -= n_tokens - kept;
+	batch->ids.size -= (size_t) (n_tokens - kept) * sizeof(int32_t);
 }
 
 static TclsStatus
@@ -37,6 +54,8 @@ add_example(TclsBatch *batch, const TclsExample *example, int64_t index, TclsHos
 		memcpy(batch->multi + (size_t) batch->count * outputs, example->multi, outputs * sizeof(float));
 	batch->count++;
 	batch->starts[batch->count] = batch->starts[batch->count - 1] + example->n_tokens;
+	if (batch->token_dropout > 0)
+		drop_tokens(batch);
 	return TCLS_OK;
 }
 

@@ -19,6 +19,8 @@ typedef struct TclsBatch
 	int32_t		capacity;
 	int32_t		outputs;		/* K */
 	int32_t		num_labels;
+	double		token_dropout;	/* probability with which a token is left out when loaded; 0 at first */
+	uint64_t	token_dropout_key;	/* which ones is a function of it */
 } TclsBatch;
 
 /* Consecutive texts of a batch, borrowed from it until the next piece is taken. */
@@ -34,7 +36,8 @@ extern TclsStatus tcls_batch_create(TclsBatch *out, int32_t capacity, const Tcls
 
 /*
  * Copy the examples in; labels are checked (TCLS_BAD_ARGUMENT).  indexes NULL:
- * the count examples from first on.
+ * the count examples from first on.  Token dropout spares the first and the last token
+ * of a text, which are the tokenizer's marks.
  */
 extern TclsStatus tcls_batch_load(TclsBatch *batch, const TclsExampleSource *source, const int64_t *indexes,
 								  int64_t first, int32_t count, TclsHost *host);

@@ -2,14 +2,15 @@
  * gradient_clip.c
  *		The global norm of a gradient.
  */
+#include "kernels/variant.h"
 #include "train/gradient_clip.h"
 #include "base/pure_c.h"
 
 /* Independent partial sums, so that the compiler may vectorise without changing the order. */
 #define LANES 16
 
-double
-tcls_gradient_squares(const float *gradient, size_t count)
+static TCLS_BODY void
+gradient_squares(double *squares, const float *gradient, size_t count)
 {
 	double		sums[LANES] = {0};
 	double		total = 0;
@@ -22,8 +23,10 @@ tcls_gradient_squares(const float *gradient, size_t count)
 		total += (double) gradient[i] * (double) gradient[i];
 	for (size_t lane = 0; lane < LANES; lane++)
 		total += sums[lane];
-	return total;
+	*squares = total;
 }
+
+TCLS_VARIANTS(gradient_squares, (double *squares, const float *gradient, size_t count), (squares, gradient, count))
 
 double
 tcls_gradient_clip_factor(double norm, double max_norm)

@@ -13,18 +13,20 @@
 TclsStatus
 tcls_optimizer_norm(double *norm, const TclsOptimizer *optimizer)
 {
-	double		squares = 0;
+	double		sum = 0;
 
 	for (int32_t i = 0; i < optimizer->plan->count; i++)
 	{
 		const TclsParameter *parameter = &optimizer->plan->items[i];
+		double		squares;
 
 		if (parameter->layer < optimizer->first_layer)
 			continue;
-		squares += tcls_gradient_squares(optimizer->gradient + parameter->offset, parameter->count);
+		tcls_gradient_squares(&squares, optimizer->gradient + parameter->offset, parameter->count);
+		sum += squares;
 		TCLS_TRY(tcls_poll(optimizer->host));
 	}
-	*norm = sqrt(squares);
+	*norm = sqrt(sum);
 	return TCLS_OK;
 }
 

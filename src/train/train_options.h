@@ -33,6 +33,7 @@ typedef struct TclsTrainOptions
 	int32_t		max_batch_tokens;	/* a step's texts run in pieces of at most so many tokens */
 	TclsSchedule lr_scheduler_type;
 	float		label_smoothing;
+	double		token_dropout;	/* of the tokens of a text are left out, others each time */
 	bool		dropout;
 	bool		head_only;		/* all but the head is frozen */
 	int32_t		early_stopping_patience;	/* evaluations without a better metric; 0: never */

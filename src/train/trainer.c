@@ -18,6 +18,7 @@
 /* Own streams of randomness below one seed. */
 #define ORDER_STREAM 1
 #define DROPOUT_STREAM 2
+#define TOKEN_DROPOUT_STREAM 3
 
 static TclsStatus
 check_inputs(const TclsModel *model, const TclsExampleSource *train, const TclsTrainOptions *options, TclsHost *host)
@@ -255,8 +256,10 @@ check_weights(const TclsTrainer *trainer)
 	for (int32_t i = 0; i < plan->count; i++)
 	{
 		const TclsParameter *item = &plan->items[i];
+		double		squares;
 
-		if (!isfinite(tcls_gradient_squares(trainer->model->weights.block + item->offset, item->count)))
+		tcls_gradient_squares(&squares, trainer->model->weights.block + item->offset, item->count);
+		if (!isfinite(squares))
 			return diverged(trainer, item->name);
 	}
 	return TCLS_OK;
@@ -293,20 +296,35 @@ validate(bool *is_best, TclsTrainer *trainer)
 	return TCLS_OK;
 }
 
+/* The examples of the next step into the batch. */
+static TclsStatus
+load_batch(TclsTrainer *trainer)
+{
+	const TclsTrainState *state = &trainer->state;
+	uint64_t	key = tcls_rng_mix(trainer->options.seed, TOKEN_DROPOUT_STREAM);
+	const int64_t *indexes;
+	int32_t		count;
+	TclsStatus	status;
+
+	TCLS_TRY(tcls_batcher_get(&indexes, &count, trainer->batcher, state->epoch, state->position));
+	trainer->batch.token_dropout = trainer->options.token_dropout;
+	trainer->batch.token_dropout_key = tcls_rng_mix(key, (uint64_t) state->step);
+	status = tcls_batch_load(&trainer->batch, trainer->train, indexes, 0, count, trainer->host);
+	trainer->batch.token_dropout = 0;
+	return status;
+}
+
 static TclsStatus
 run_step(TclsTrainer *trainer)
 {
 	TclsTrainState *state = &trainer->state;
-	const int64_t *indexes;
-	int32_t		count;
 	int64_t		tokens;
 	double		loss;
 	double		learning_rate = 0;
 	bool		evaluated;
 	bool		is_best = false;
 
-	TCLS_TRY(tcls_batcher_get(&indexes, &count, trainer->batcher, state->epoch, state->position));
-	TCLS_TRY(tcls_batch_load(&trainer->batch, trainer->train, indexes, 0, count, trainer->host));
+	TCLS_TRY(load_batch(trainer));
 	tokens = tcls_batch_tokens(&trainer->batch);
 	TCLS_TRY(accumulate_gradient(&loss, trainer));
 	TCLS_TRY(apply_gradient(&learning_rate, trainer));
