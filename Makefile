@@ -1,5 +1,6 @@
 # textcls: build, install and test with PGXS.  See README.md.
 EXTENSION  = textcls
+EXTVERSION = 1.0
 MODULE_big = textcls
 DATA       = $(wildcard sql/textcls--*.sql)
 
@@ -25,7 +26,7 @@ LIBRARIES     = $(OPENBLAS_LIB) $(JANSSON_LIB) $(UTF8PROC_LIB)
 # stdin, in json_loadf(), which nothing calls.  A local symbol stands in for it.
 JANSSON_STDIN = -Wl,--defsym=stdin=__bss_start
 
-PG_CPPFLAGS = -I$(srcdir)/src -I$(CBLAS_DIR)
+PG_CPPFLAGS = -DTEXTCLS_VERSION=\"$(EXTVERSION)\" -I$(srcdir)/src -I$(CBLAS_DIR)
 SHLIB_LINK  = $(LIBRARIES) $(JANSSON_STDIN) -lm -Wl,--version-script=$(srcdir)/src/exports.map -Wl,-Bsymbolic -Wl,--gc-sections
 
 REGRESS        = $(shell cat $(srcdir)/test/sql/schedule 2>/dev/null)
