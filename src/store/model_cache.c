@@ -100,6 +100,36 @@ read_model(TclsModel *model, const TclsVersion *version, MemoryContext context)
 	tcls_free((void *) stored.weights, scratch);
 }
 
+/*
+ * Map the prepared file, after building it where there is none; false where that is impossible.
+ * Whoever waited for the lock looks again: the one before has probably built it.
+ */
+static bool
+map_or_build(TclsModel *model, const TclsVersion *version, MemoryContext context)
+{
+	int			lock;
+	bool		mapped;
+
+	if (tcls_prepared_file_map(model, version->fingerprint, context))
+		return true;
+	lock = tcls_prepared_file_lock();
+	if (lock < 0)
+		return false;
+	mapped = tcls_prepared_file_map(model, version->fingerprint, context);
+	if (!mapped)
+	{
+		MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "textcls build", ALLOCSET_SMALL_SIZES);
+		TclsModel	ready;
+
+		read_model(&ready, version, scratch);
+		mapped = tcls_prepared_file_write(&ready, version->fingerprint) &&
+			tcls_prepared_file_map(model, version->fingerprint, context);
+		MemoryContextDelete(scratch);
+	}
+	tcls_prepared_file_unlock(lock);
+	return mapped;
+}
+
 /* Make the model ready in a new context that the caller owns. */
 static CachedModel *
 load_model(const TclsVersion *version)
@@ -109,7 +139,7 @@ load_model(const TclsVersion *version)
 
 	entry->context = context;
 	memcpy(entry->fingerprint, version->fingerprint, PG_SHA256_DIGEST_LENGTH);
-	if (!tcls_setting_share_weights || !tcls_prepared_file_map(&entry->model, version, read_model, context))
+	if (!tcls_setting_share_weights || !map_or_build(&entry->model, version, context))
 		read_model(&entry->model, version, context);
 	return entry;
 }

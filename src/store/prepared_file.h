@@ -1,24 +1,34 @@
 /*
  * prepared_file.h
- *		The prepared files of a server: found, built once, verified, mapped.
+ *		The prepared files of a server: mapped where sound, built by one session else.
  *
- * README.md of this room draws the protocol.
+ * README.md of this room draws the protocol.  A fingerprint is that of TclsVersion.
  */
 #ifndef TEXTCLS_PREPARED_FILE_H
 #define TEXTCLS_PREPARED_FILE_H
 
 #include "model/model.h"
-#include "store/model_catalog.h"
-
-/* Makes a version ready in private memory of the context; raises what is wrong with it. */
-typedef void (*TclsModelReader) (TclsModel *model, const TclsVersion *version, MemoryContext context);
 
 /*
- * Borrow the model from the version's prepared file, which is built by means of read when there is
- * no sound one.  The mapping goes with the context.  False, with one WARNING a backend, where the
- * file cannot be had: no directory, no space, no permission.
+ * Borrow the model from its prepared file; the mapping goes with the context.  False where
+ * there is no sound file.
  */
-extern bool tcls_prepared_file_map(TclsModel *model, const TclsVersion *version, TclsModelReader read,
-								   MemoryContext context);
+extern bool tcls_prepared_file_map(TclsModel *model, const uint8 *fingerprint, MemoryContext context);
+
+/*
+ * Keep other builders out; waits and can be cancelled.  Given back by unlock or at the end of the
+ * transaction.  -1, with one WARNING a backend, where files cannot be made.
+ */
+extern int	tcls_prepared_file_lock(void);
+extern void tcls_prepared_file_unlock(int lock);
+
+/*
+ * Write a ready model's file, under the lock.  False, with one WARNING a backend, where there is
+ * no space or no permission.
+ */
+extern bool tcls_prepared_file_write(const TclsModel *model, const uint8 *fingerprint);
+
+/* Remove a file that is no longer wanted; sessions that have mapped it keep it. */
+extern void tcls_prepared_file_remove(const uint8 *fingerprint);
 
 #endif							/* TEXTCLS_PREPARED_FILE_H */
