@@ -58,6 +58,7 @@ typedef struct Training
 	TimestampTz saved;			/* the last checkpoint */
 	int64		first_step;		/* steps done when this attempt began */
 	int64		logged_step;
+	double		loss;			/* the last mean of the training loss */
 	int64		tokens;			/* since the last row of the log */
 	TimestampTz logged;
 	TclsEvaluation result;
@@ -279,6 +280,12 @@ adjust(Training *training)
 	tcls_structure_admit(&model->config, training->options, training->host);
 }
 
+static double
+epochs_done(const TclsTrainer *trainer)
+{
+	return trainer->state.epoch + trainer->state.position / (double) tcls_batcher_count(trainer->batcher);
+}
+
 static void
 log_step(Training *training, const TclsTrainer *trainer, double learning_rate, const TclsEvaluation *evaluation,
 		 TimestampTz now, double epoch)
@@ -315,6 +322,23 @@ seconds_left(const Training *training, const TclsTrainState *state, TimestampTz 
 }
 
 static void
+report_steps(Training *training, const TclsTrainer *trainer, const char *phase, double seconds)
+{
+	const TclsTrainState *state = &trainer->state;
+	TclsJobProgress progress = {
+		.phase = phase,
+		.step = state->step,
+		.total_steps = state->total_steps,
+		.epoch = epochs_done(trainer),
+		.loss = state->loss_steps > 0 ? state->loss : training->loss,
+		.seconds_left = seconds
+	};
+
+	training->loss = progress.loss;
+	tcls_job_report(training->job->id, &progress);
+}
+
+static void
 notice(const TclsTrainState *state, double epoch, const TclsEvaluation *evaluation)
 {
 	if (evaluation == NULL)
@@ -343,23 +367,11 @@ on_progress(void *context, const TclsTrainer *trainer, double loss, double learn
 	if (evaluation == NULL && !TimestampDifferenceExceeds(training->reported, now, interval))
 		return TCLS_OK;
 	training->reported = now;
-	epoch = state->epoch + state->position / (double) tcls_batcher_count(trainer->batcher);
+	epoch = epochs_done(trainer);
 	if (!training->owns_transactions)
 		notice(state, epoch, evaluation);
 	begin(training);
-	if (training->owns_transactions)
-	{
-		TclsJobProgress progress = {
-			.phase = "train",
-			.step = state->step,
-			.total_steps = state->total_steps,
-			.epoch = epoch,
-			.loss = state->loss,
-			.seconds_left = seconds_left(training, state, now)
-		};
-
-		tcls_job_report(training->job->id, &progress);
-	}
+	report_steps(training, trainer, "train", seconds_left(training, state, now));
 	if (evaluation != NULL || state->step - training->logged_step >= Max(1, state->total_steps / LOG_ROWS))
 		log_step(training, trainer, learning_rate, evaluation, now, epoch);
 	end(training);
@@ -563,6 +575,7 @@ save(Training *training)
 	version.metrics = result.metrics = metrics_json(training);
 	version.options = tcls_job_options_effective(training->options);
 	version.deploy = tcls_catalog_wants_deploy(job->deploy);
+	report_steps(training, training->trainer, "save", 0);
 	result.model_version = tcls_catalog_publish(&version, &result.version_number);
 	tcls_job_finish(job->id, &result);
 	end(training);
