@@ -86,9 +86,7 @@ extern void tcls_activation_backward(float *dx, float *y, const float *dy, const
 /* y = softmax of each row, (rows, columns); y may be x. */
 extern void tcls_softmax_forward(float *y, const float *x, size_t rows, size_t columns);
 
-/* dx = y * (dy - sum(dy * y)). */
-extern void tcls_softmax_backward(float *dx, const float *dy, const float *y, size_t rows, size_t columns);
-
+/* y = 1 / (1 + e^-x); y may be x. */
 extern void tcls_sigmoid_forward(float *y, const float *x, size_t count);
 
 /* ---- embedding (embedding.c) ---- */
@@ -176,8 +174,5 @@ extern void tcls_broadcast_add(float *y, const float *residual, const float *x, 
 
 /* y (columns) += the sum of the rows of x. */
 extern void tcls_sum_rows(float *y, const float *x, size_t rows, size_t columns);
-
-/* y += x */
-extern void tcls_add(float *y, const float *x, size_t count);
 
 #endif							/* TEXTCLS_KERNELS_H */

@@ -1,9 +1,11 @@
 /*
  * softmax.c
- *		Softmax of rows and the logistic function.
+ *		Probabilities of logits: softmax of rows and the logistic function.
  *
- *		forward		y = e^(x - max) / sum
- *		backward	dx = y * (dy - sum(dy * y))
+ *		softmax		y = e^(x - max) / sum
+ *		sigmoid		y = 1 / (1 + e^-x)
+ *
+ * Their gradients are part of the losses (crossentropy.c) and of attention.c.
  */
 #include "kernels/element.h"
 #include "base/pure_c.h"
@@ -36,28 +38,6 @@ softmax_forward(float *y, const float *x, size_t rows, size_t columns)
 }
 
 TCLS_VARIANTS(softmax_forward, (float *y, const float *x, size_t rows, size_t columns), (y, x, rows, columns))
-
-static TCLS_BODY void
-softmax_backward(float *dx, const float *dy, const float *y, size_t rows, size_t columns)
-{
-	for (size_t row = 0; row < rows; row++)
-	{
-		const float *grad = dy + row * columns;
-		const float *out = y + row * columns;
-		float		dot = 0;
-
-#pragma omp simd reduction(+:dot)
-		for (size_t i = 0; i < columns; i++)
-			dot += grad[i] * out[i];
-#pragma omp simd
-		for (size_t i = 0; i < columns; i++)
-			dx[row * columns + i] = out[i] * (grad[i] - dot);
-	}
-}
-
-TCLS_VARIANTS(softmax_backward,
-			  (float *dx, const float *dy, const float *y, size_t rows, size_t columns),
-			  (dx, dy, y, rows, columns))
 
 static TCLS_BODY void
 sigmoid_forward(float *y, const float *x, size_t count)

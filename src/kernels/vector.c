@@ -41,13 +41,3 @@ sum_rows(float *y, const float *x, size_t rows, size_t columns)
 }
 
 TCLS_VARIANTS(sum_rows, (float *y, const float *x, size_t rows, size_t columns), (y, x, rows, columns))
-
-static TCLS_BODY void
-add(float *y, const float *x, size_t count)
-{
-#pragma omp simd
-	for (size_t i = 0; i < count; i++)
-		y[i] += x[i];
-}
-
-TCLS_VARIANTS(add, (float *y, const float *x, size_t count), (y, x, count))

@@ -1,0 +1,392 @@
+/*
+ * bench_network.c
+ *		Rate of the network on one core, of its matrix products alone, and share of time by op.
+ *
+ *	bench_network [minilm|bert-base] [inference|training|single ...]
+ *
+ * Texts have 8 to 128 tokens (log-normal, mean about 50), the same as peer_network.py:
+ * inference takes 256 of them sorted by length in batches of 32, training
+ * takes them in batches of 16 as they come, with dropout, clipping and AdamW.
+ * "gemm limit" is the time of the products of that run (calls replayed alone on
+ * warm memory in parentheses): their share of the total is how near the rest comes to free.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "base/rng.h"
+#include "encoder/network.h"
+#include "kernels/gemm.h"
+#include "kernels/kernels.h"
+#include "train/optimizer.h"
+
+#define TEXTS 256
+
+/* ---- time by op ---- */
+
+typedef struct Timer
+{
+	const char *name;
+	double		seconds;
+} Timer;
+
+enum
+{
+	T_GEMM, T_ATTENTION, T_NORM, T_ACTIVATION, T_DROPOUT, T_EMBEDDING, T_BIAS, TIMERS
+};
+
+static Timer timers[TIMERS] = {
+	{"gemm"}, {"attention"}, {"layer norm"}, {"activation"}, {"dropout"}, {"embedding"}, {"bias, residual"}
+};
+static double gemm_flops;
+
+static double
+clock_seconds(clockid_t clock)
+{
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	return (double) t.tv_sec + 1e-9 * (double) t.tv_nsec;
+}
+
+/* Cheap, for the shares; totals are processor time, which other work on the machine disturbs less. */
+static double
+now(void)
+{
+	return clock_seconds(CLOCK_MONOTONIC);
+}
+
+static double
+processor_time(void)
+{
+	return clock_seconds(CLOCK_PROCESS_CPUTIME_ID);
+}
+
+#define WRAP(op, timer, parameters, arguments) \
+	extern void __real_tcls_##op parameters; \
+	extern void __wrap_tcls_##op parameters; \
+	void __wrap_tcls_##op parameters \
+	{ \
+		double		start = now(); \
+		\
+		__real_tcls_##op arguments; \
+		timers[timer].seconds += now() - start; \
+	}
+
+/* The products of a run, to replay them. */
+typedef struct Call
+{
+	int			m, n, k;
+	bool		ta, tb;
+	float		beta;
+} Call;
+
+static Call calls[1 << 16];
+static int	call_count = -1;	/* not recording */
+
+extern void __real_tcls_gemm(float *c, const float *a, const float *b, int m, int n, int k, int lda, int ldb, int ldc,
+							 bool ta, bool tb, float alpha, float beta);
+extern void __wrap_tcls_gemm(float *c, const float *a, const float *b, int m, int n, int k, int lda, int ldb, int ldc,
+							 bool ta, bool tb, float alpha, float beta);
+
+void
+__wrap_tcls_gemm(float *c, const float *a, const float *b, int m, int n, int k, int lda, int ldb, int ldc,
+				 bool ta, bool tb, float alpha, float beta)
+{
+	double		start = now();
+
+	__real_tcls_gemm(c, a, b, m, n, k, lda, ldb, ldc, ta, tb, alpha, beta);
+	timers[T_GEMM].seconds += now() - start;
+	gemm_flops += 2.0 * m * n * k;
+	if (call_count >= 0 && call_count < (int) (sizeof(calls) / sizeof(calls[0])))
+		calls[call_count++] = (Call) {m, n, k, ta, tb, beta};
+}
+
+WRAP(attention_forward, T_ATTENTION,
+	 (float *o, float *l, const float *q, const TclsAttention *s, size_t h, float *w), (o, l, q, s, h, w))
+WRAP(attention_backward, T_ATTENTION,
+	 (float *dq, const float *d, const float *q, const float *o, const float *l, const TclsAttention *s, size_t h,
+	  float *w), (dq, d, q, o, l, s, h, w))
+WRAP(layernorm_forward, T_NORM,
+	 (float *y, float *m, float *r, const float *x, const float *w, const float *b, float e, size_t n, size_t c),
+	 (y, m, r, x, w, b, e, n, c))
+WRAP(layernorm_backward, T_NORM,
+	 (float *dx, float *dw, float *db, const float *dy, const float *x, const float *m, const float *r,
+	  const float *w, size_t n, size_t c), (dx, dw, db, dy, x, m, r, w, n, c))
+WRAP(activation_forward, T_ACTIVATION, (float *y, const float *x, TclsActivation a, size_t n), (y, x, a, n))
+WRAP(activation_backward, T_ACTIVATION,
+	 (float *dx, float *y, const float *dy, const float *x, TclsActivation a, size_t n), (dx, y, dy, x, a, n))
+WRAP(dropout, T_DROPOUT,
+	 (float *y, const float *x, const TclsDropout *d, size_t n, size_t c), (y, x, d, n, c))
+WRAP(dropout_add, T_DROPOUT,
+	 (float *y, const float *x, const float *r, const TclsDropout *d, size_t n, size_t c), (y, x, r, d, n, c))
+WRAP(embedding_forward, T_EMBEDDING,
+	 (float *y, const float *w, const float *p, const float *t, const int32_t *i, const int32_t *s, size_t n,
+	  size_t c), (y, w, p, t, i, s, n, c))
+WRAP(embedding_backward, T_EMBEDDING,
+	 (float *w, float *p, float *t, const float *y, const int32_t *i, const int32_t *s, size_t n, size_t c),
+	 (w, p, t, y, i, s, n, c))
+WRAP(broadcast_rows, T_BIAS, (float *y, const float *x, size_t n, size_t c), (y, x, n, c))
+WRAP(broadcast_add, T_BIAS, (float *y, const float *r, const float *x, size_t n, size_t c), (y, r, x, n, c))
+WRAP(sum_rows, T_BIAS, (float *y, const float *x, size_t n, size_t c), (y, x, n, c))
+
+/* ---- the work ---- */
+
+static void *
+host_alloc(void *context, size_t size)
+{
+	(void) context;
+	return malloc(size);
+}
+
+static void
+host_free(void *context, void *block)
+{
+	(void) context;
+	free(block);
+}
+
+static TclsStatus
+host_poll(void *context)
+{
+	(void) context;
+	return TCLS_OK;
+}
+
+static TclsHost host = {host_alloc, host_free, host_poll, NULL, ""};
+
+static void
+must(TclsStatus status)
+{
+	if (status != TCLS_OK)
+	{
+		fprintf(stderr, "%s: %s\n", tcls_status_name(status), host.detail);
+		exit(1);
+	}
+}
+
+typedef struct Bench
+{
+	TclsConfig	config;
+	TclsParameterPlan plan;
+	TclsWeights weights;
+	TclsWeights gradients;
+	TclsOptimizer optimizer;
+	TclsArena	arena;
+	int32_t		lengths[TEXTS];
+	int32_t    *ids;
+	int32_t    *starts;
+	int32_t    *labels;
+	float	   *logits;
+} Bench;
+
+/* 8 to 128, log-normal: exp(3.75 + 0.6 z); peer_network.py computes the same. */
+static void
+make_lengths(int32_t *lengths)
+{
+	TclsRng		rng = {1};
+
+	for (int i = 0; i < TEXTS; i++)
+	{
+		double		length = exp(3.75 + 0.6 * tcls_rng_normal(&rng));
+
+		lengths[i] = length < 8 ? 8 : length > 128 ? 128 : (int32_t) length;
+	}
+}
+
+static int
+compare_lengths(const void *a, const void *b)
+{
+	return *(const int32_t *) a - *(const int32_t *) b;
+}
+
+static void
+setup(Bench *bench, const char *model)
+{
+	TclsConfig	minilm = {30522, 384, 6, 12, 1536, 512, 2, 1e-12f, 0.1f, 0.1f, 0.1f, TCLS_GELU, TCLS_POOL_MEAN,
+		TCLS_HEAD_LINEAR, TCLS_SINGLE_LABEL, 4};
+	float	   *block;
+	float	   *zeros;
+
+	bench->config = minilm;
+	if (strcmp(model, "bert-base") == 0)
+	{
+		bench->config.hidden_size = 768;
+		bench->config.num_layers = 12;
+		bench->config.intermediate_size = 3072;
+	}
+	must(tcls_parameter_plan_create(&bench->plan, &bench->config, &host));
+	must(tcls_alloc_zero(&block, bench->plan.total, sizeof(float), &host));
+	must(tcls_weights_bind(&bench->weights, &bench->config, &bench->plan, block, &host));
+	tcls_weights_initialize(block, &bench->plan, 0, 1);
+	must(tcls_alloc_zero(&zeros, 3 * bench->plan.total, sizeof(float), &host));
+	must(tcls_weights_bind(&bench->gradients, &bench->config, &bench->plan, zeros, &host));
+	bench->optimizer = (TclsOptimizer) {
+		.plan = &bench->plan, .weights = block, .gradient = zeros, .moment1 = zeros + bench->plan.total,
+		.moment2 = zeros + 2 * bench->plan.total, .adamw = {0.9, 0.999, 1e-8}, .weight_decay = 0.01,
+		.head_layer = bench->config.num_layers + 1, .host = &host
+	};
+	tcls_arena_init(&bench->arena, &host);
+	must(tcls_alloc_zero(&bench->ids, TEXTS * 128, sizeof(int32_t), &host));
+	must(tcls_alloc_zero(&bench->starts, TEXTS + 1, sizeof(int32_t), &host));
+	must(tcls_alloc_zero(&bench->labels, TEXTS, sizeof(int32_t), &host));
+	must(tcls_alloc_zero(&bench->logits, TEXTS * 4, sizeof(float), &host));
+	for (size_t i = 0; i < TEXTS * 128; i++)
+		bench->ids[i] = (int32_t) (1000 + tcls_rng_mix(3, i) % 29000);
+	make_lengths(bench->lengths);
+}
+
+/* The texts first.. as a batch; returns its tokens. */
+static int32_t
+batch_of(TclsSequences *sequences, Bench *bench, int first, int count)
+{
+	bench->starts[0] = 0;
+	for (int i = 0; i < count; i++)
+		bench->starts[i + 1] = bench->starts[i] + bench->lengths[first + i];
+	*sequences = (TclsSequences) {bench->ids, bench->starts, count};
+	return bench->starts[count];
+}
+
+static int64_t
+run_inference(Bench *bench, int batch)
+{
+	int64_t		tokens = 0;
+	TclsSequences sequences;
+
+	for (int first = 0; first + batch <= TEXTS; first += batch)
+	{
+		tokens += batch_of(&sequences, bench, first, batch);
+		tcls_arena_reset(&bench->arena);
+		must(tcls_network_forward(bench->logits, NULL, &bench->weights, &bench->config, &sequences, &bench->arena,
+								  &host));
+	}
+	return tokens;
+}
+
+static int64_t
+run_training(Bench *bench, int batch)
+{
+	TclsTargets targets = {bench->labels, NULL, NULL, 0};
+	int64_t		tokens = 0;
+	TclsSequences sequences;
+
+	for (int first = 0; first < TEXTS; first += batch)
+	{
+		TclsTrainStep step = {(uint64_t) first, true, 0, 0};
+		TclsOptimizerStep update = {1 + first / batch, 1e-5, 1e-5, 1.0};
+		double		loss;
+		double		norm;
+
+		tokens += batch_of(&sequences, bench, first, batch);
+		tcls_arena_reset(&bench->arena);
+		must(tcls_network_train(&loss, NULL, &bench->gradients, &bench->weights, &bench->config, &sequences, &targets,
+								&step, &bench->arena, &host));
+		must(tcls_optimizer_norm(&norm, &bench->optimizer));
+		update.gradient_scale = norm > 1 ? 1 / norm : 1;
+		must(tcls_optimizer_step(&bench->optimizer, &update));
+	}
+	return tokens;
+}
+
+/* Seconds of the recorded products alone, on memory that is warm. */
+static double
+replay(void)
+{
+	static float *a, *b, *c;
+	double		start;
+
+	if (a == NULL)
+	{
+		must(tcls_alloc_zero(&a, 1 << 24, sizeof(float), &host));
+		must(tcls_alloc_zero(&b, 1 << 24, sizeof(float), &host));
+		must(tcls_alloc_zero(&c, 1 << 24, sizeof(float), &host));
+	}
+	start = processor_time();
+	for (int i = 0; i < call_count; i++)
+	{
+		Call	   *call = &calls[i];
+
+		__real_tcls_gemm(c, a, b, call->m, call->n, call->k, call->ta ? call->m : call->k,
+						 call->tb ? call->k : call->n, call->n, call->ta, call->tb, 1.0f, call->beta);
+	}
+	return processor_time() - start;
+}
+
+/* The fastest of three runs is what is printed. */
+static void
+measure(Bench *bench, const char *what, int64_t (*run) (Bench *, int), int batch)
+{
+	double		best = 0;
+	double		best_wall = 0;
+	double		gemm;
+	double		alone;
+	int64_t		tokens = 0;
+	Timer		kept[TIMERS];
+	double		known = 0;
+
+	run(bench, batch);
+	for (int round = 0; round < 3; round++)
+	{
+		double		start;
+		double		wall;
+		double		total;
+
+		for (int i = 0; i < TIMERS; i++)
+			timers[i].seconds = 0;
+		gemm_flops = 0;
+		call_count = 0;
+		start = processor_time();
+		wall = now();
+		tokens = run(bench, batch);
+		total = processor_time() - start;
+		wall = now() - wall;
+		if (round == 0 || total < best)
+		{
+			best = total;
+			best_wall = wall;
+			memcpy(kept, timers, sizeof(kept));
+		}
+	}
+	alone = replay();
+	gemm = best * kept[T_GEMM].seconds / best_wall;
+	printf("%s, batches of %d: %.0f tokens/s, %.1f texts/s, %.2f s\n", what, batch, (double) tokens / best,
+		   TEXTS / best, best);
+	printf("    gemm %.1f GFLOP/s in the run (%.1f alone); rate is %.1f %% of the gemm limit (%.1f %%)\n",
+		   gemm_flops / gemm * 1e-9, gemm_flops / alone * 1e-9, 100 * gemm / best, 100 * alone / best);
+	printf("   ");
+	for (int i = 0; i < TIMERS; i++)
+	{
+		printf(" %s %.1f %%,", kept[i].name, 100 * kept[i].seconds / best_wall);
+		known += kept[i].seconds;
+	}
+	printf(" rest %.1f %%\n", 100 * (best_wall - known) / best_wall);
+}
+
+static bool
+wanted(int argc, char **argv, const char *name)
+{
+	for (int i = 2; i < argc; i++)
+		if (strcmp(argv[i], name) == 0)
+			return true;
+	return argc <= 2;
+}
+
+int
+main(int argc, char **argv)
+{
+	const char *model = argc > 1 ? argv[1] : "minilm";
+	static Bench bench;
+
+	setup(&bench, model);
+	printf("%s, %s, ops %s, one thread\n", model, tcls_gemm_path_name(0), tcls_isa_name(tcls_isa()));
+	if (wanted(argc, argv, "single"))
+		measure(&bench, "inference", run_inference, 1);
+	if (wanted(argc, argv, "training"))
+		measure(&bench, "training", run_training, 16);
+	qsort(bench.lengths, TEXTS, sizeof(int32_t), compare_lengths);
+	if (wanted(argc, argv, "inference"))
+		measure(&bench, "inference", run_inference, 32);
+	return 0;
+}
