@@ -74,3 +74,10 @@ fuzz:
 	$(MAKE) -C test/fuzz run
 fuzz-replay:
 	$(MAKE) -C test/fuzz replay
+
+# Rates of the network on one core, and of PyTorch beside it (PEER_PYTHON has torch and transformers).
+.PHONY: bench-network bench-network-peer
+bench-network:
+	$(MAKE) -C test/bench run
+bench-network-peer:
+	$(MAKE) -C test/bench peer
