@@ -221,7 +221,8 @@ run_self_test(StringInfo outcome)
 		ereport(WARNING,
 				(errmsg("no path of OpenBLAS computes right on this machine, plain C is used instead"),
 				 errdetail_internal("%s.", outcome->data),
-				 errhint("Results are right, but computing is many times slower. Install another version of OpenBLAS.")));
+				 errhint("Results are right, but computing is many times slower. "
+						 "Install another version of OpenBLAS.")));
 	return path;
 }
 

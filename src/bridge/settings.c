@@ -61,7 +61,7 @@ typedef struct StringSetting
 static const StringSetting string_settings[] = {
 	{"textcls.default_model", "Model of the calls that name none.",
 	&tcls_setting_default_model, "", PGC_USERSET},
-	{"textcls.gemm_path", "Matrix product to use: auto, or a path's name. Read when a session computes for the first time.",
+	{"textcls.gemm_path", "Matrix product to use: auto, or a path's name; read when a session first computes.",
 	&tcls_setting_gemm_path, "auto", PGC_SUSET},
 };
 
@@ -86,7 +86,7 @@ tcls_settings_define(void)
 							 "Maps one copy of the weights into all sessions instead of reading a private one.",
 							 NULL, &tcls_setting_share_weights, true, PGC_SUSET, 0, NULL, NULL, NULL);
 	DefineCustomEnumVariable("textcls.tag_on_error",
-							 "What the trigger tag() does with a row it cannot label: raise, or warn and keep it with NULL.",
+							 "What tag() does with a row it cannot label: raise, or warn and keep it with NULL.",
 							 NULL, &tcls_setting_tag_on_error, TCLS_TAG_ERROR, tag_on_error_options,
 							 PGC_USERSET, 0, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("textcls");

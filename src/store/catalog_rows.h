@@ -38,8 +38,8 @@ typedef struct TclsModelRow
 	int64		previous_version;	/* 0: none */
 } TclsModelRow;
 
-/* The row under the active snapshot, or NULL. */
-extern TclsModelRow *tcls_catalog_model_row(const char *model);
+/* Rows (TclsModelRow *) of one model, or of all when NULL, by name. */
+extern List *tcls_catalog_model_rows(const char *model);
 
 /* OID of the schema textcls and of a relation in it; an ERROR without the extension. */
 extern Oid	tcls_catalog_schema(void);
@@ -47,5 +47,13 @@ extern Oid	tcls_catalog_relation(const char *name);
 
 /* Raise insufficient_privilege unless the caller owns the newest of these versions. */
 extern void tcls_catalog_check_owner(const char *model, List *versions);
+
+/* Lock the row of a model that the caller must own; its versions as they are under the lock. */
+extern List *tcls_catalog_lock(const char *model, int64 *deployed, int64 *previous);
+
+/* Steps of dropping and deploying, under the lock.  A version goes with its object and prepared file. */
+extern void tcls_catalog_set_deployed(const char *model, int64 version);
+extern void tcls_catalog_delete_version(const TclsVersion *version);
+extern void tcls_catalog_delete_model(const char *model);
 
 #endif							/* TEXTCLS_CATALOG_ROWS_H */

@@ -234,8 +234,9 @@ object_size(Oid object)
 	return size;
 }
 
-void
-tcls_object_stream(const TclsWriter *writer, Oid object, TclsHost *host)
+/* Hand all pages to the writer; false at a page that is missing or short. */
+static bool
+write_pages(const TclsWriter *writer, Oid object, TclsHost *host)
 {
 	PageScan	scan;
 	int32		pageno;
@@ -244,24 +245,26 @@ tcls_object_stream(const TclsWriter *writer, Oid object, TclsHost *host)
 	struct varlena *detoasted;
 	int32		next = 0;
 	int			last_length = LOBLKSIZE;
+	bool		whole = true;
 
 	if (!tcls_object_exists(object))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("large object %u does not exist", object)));
 	page_scan_begin(&scan, object);
-	while (page_scan_next(&scan, ForwardScanDirection, &pageno, &data, &length, &detoasted))
+	while (whole && page_scan_next(&scan, ForwardScanDirection, &pageno, &data, &length, &detoasted))
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (pageno != next || last_length != LOBLKSIZE)
-			report_corrupted(object, next);
-		tcls_host_check(writer->write(writer->context, data, length), host);
+		whole = pageno == next && last_length == LOBLKSIZE;
+		if (whole)
+			tcls_host_check(writer->write(writer->context, data, length), host);
 		if (detoasted != NULL)
 			pfree(detoasted);
 		next = pageno + 1;
 		last_length = length;
 	}
 	page_scan_end(&scan);
+	return whole;
 }
 
 typedef struct Block
@@ -291,9 +294,40 @@ tcls_object_read(Oid object, size_t *size, TclsHost *host)
 	block.size = object_size(object);
 	block.used = 0;
 	tcls_host_check(tcls_alloc(&block.data, block.size, 1, host), host);
-	tcls_object_stream(&writer, object, host);
+	if (!write_pages(&writer, object, host))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("large object %u has a hole after %zu bytes", object, block.used)));
 	*size = block.used;
 	return block.data;
+}
+
+typedef struct HashingWriter
+{
+	pg_cryptohash_ctx *hash;
+	const TclsWriter *next;		/* or NULL */
+} HashingWriter;
+
+static TclsStatus
+hashing_write(void *context, const void *data, size_t size)
+{
+	HashingWriter *hashing = context;
+
+	hash_update(hashing->hash, data, size);
+	return hashing->next == NULL ? TCLS_OK : hashing->next->write(hashing->next->context, data, size);
+}
+
+void
+tcls_object_stream(uint8 sha256[PG_SHA256_DIGEST_LENGTH], const TclsWriter *writer, Oid object, TclsHost *host)
+{
+	HashingWriter hashing = {hash_begin(), writer};
+	TclsWriter	through = {hashing_write, &hashing};
+	bool		whole;
+
+	whole = write_pages(&through, object, host);
+	hash_end(sha256, hashing.hash);
+	if (!whole)
+		memset(sha256, 0, PG_SHA256_DIGEST_LENGTH);
 }
 
 Oid

@@ -45,8 +45,12 @@ extern void tcls_object_describe(Oid object, const char *what);
  */
 extern void *tcls_object_read(Oid object, size_t *size, TclsHost *host);
 
-/* The same bytes front to back to a writer, in memory that does not depend on their number. */
-extern void tcls_object_stream(const TclsWriter *writer, Oid object, TclsHost *host);
+/*
+ * The same bytes front to back to a writer (NULL: nowhere) with their sha256, in memory that does
+ * not depend on their number.  Where a page is missing it stops, and sha256 is all zeros.
+ */
+extern void tcls_object_stream(uint8 sha256[PG_SHA256_DIGEST_LENGTH], const TclsWriter *writer, Oid object,
+							   TclsHost *host);
 
 /* Whether role may read it (pg_largeobject ACL under the active snapshot); false where it is gone. */
 extern bool tcls_object_readable(Oid object, Oid role);

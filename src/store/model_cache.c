@@ -77,13 +77,7 @@ tcls_cache_read_stored(TclsStoredModel *out, const TclsVersion *version, TclsHos
 	out->tokenizer = tokenizer;
 	out->weights = tcls_object_read(version->weights, &out->weights_size, host);
 	tcls_sha256(sha256, out->weights, out->weights_size);
-	if (memcmp(sha256, version->sha256, PG_SHA256_DIGEST_LENGTH) != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("weights of model \"%s\" version %d are not those that were published",
-						version->model, version->number),
-				 errdetail("The SHA-256 of large object %u differs from the catalog's.", version->weights),
-				 errhint("Deploy another version, or restore the object.")));
+	tcls_catalog_check_sha256(version, sha256);
 }
 
 /* Read the stored form and make it ready, in memory of the context. */

@@ -27,6 +27,8 @@
 #include "store/large_object.h"
 #include "store/model_catalog.h"
 
+#define MAX_MODEL_NAME 255		/* bytes */
+
 Oid
 tcls_catalog_schema(void)
 {
@@ -124,9 +126,8 @@ read_model_row(HeapTuple tuple, TupleDesc desc)
 	return row;
 }
 
-/* Rows (TclsModelRow *) of one model, or of all when NULL, by name. */
-static List *
-model_rows(const char *model)
+List *
+tcls_catalog_model_rows(const char *model)
 {
 	RowScan		scan;
 	ScanKeyData key;
@@ -143,10 +144,11 @@ model_rows(const char *model)
 	return rows;
 }
 
-TclsModelRow *
-tcls_catalog_model_row(const char *model)
+/* The row, or NULL. */
+static TclsModelRow *
+model_row(const char *model)
 {
-	List	   *rows = model_rows(model);
+	List	   *rows = tcls_catalog_model_rows(model);
 
 	return rows == NIL ? NULL : linitial(rows);
 }
@@ -191,7 +193,7 @@ tcls_catalog_version(int64 id)
 	if (HeapTupleIsValid(tuple = row_scan_next(&scan)))
 		version = read_version(tuple, RelationGetDescr(scan.table));
 	row_scan_end(&scan);
-	if (version == NULL || (row = tcls_catalog_model_row(version->model)) == NULL)
+	if (version == NULL || (row = model_row(version->model)) == NULL)
 		return NULL;
 	set_model_fields(version, row);
 	return version;
@@ -225,7 +227,7 @@ tcls_catalog_versions(const char *model)
 	List	   *versions = NIL;
 	ListCell   *cell;
 
-	foreach(cell, model_rows(model))
+	foreach(cell, tcls_catalog_model_rows(model))
 		versions = list_concat(versions, versions_of(lfirst(cell)));
 	return versions;
 }
@@ -233,7 +235,7 @@ tcls_catalog_versions(const char *model)
 TclsVersion *
 tcls_catalog_find(const char *model)
 {
-	TclsModelRow *row = tcls_catalog_model_row(model);
+	TclsModelRow *row = model_row(model);
 
 	return row == NULL || row->deployed_version == 0 ? NULL : tcls_catalog_version(row->deployed_version);
 }
@@ -273,7 +275,7 @@ usable_classifiers(void)
 	List	   *usable = NIL;
 	ListCell   *cell;
 
-	foreach(cell, model_rows(NULL))
+	foreach(cell, tcls_catalog_model_rows(NULL))
 	{
 		TclsModelRow *row = lfirst(cell);
 		TclsVersion *version;
@@ -354,7 +356,8 @@ check_usable(const TclsVersion *version)
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("weights of model \"%s\" version %d are missing", version->model, version->number),
 				 errdetail("Large object %u does not exist.", version->weights),
-				 errhint("Restore it from a dump that includes large objects (pg_dump --blobs), or remove the version with textcls.repair().")));
+				 errhint("Restore it from a dump with large objects (pg_dump --blobs), or remove the version with "
+						 "textcls.repair().")));
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 			 errmsg("permission denied for model \"%s\"", version->model),
@@ -376,7 +379,7 @@ tcls_catalog_resolve(const char *model, int32 number)
 			return version;
 		model = version->model;
 	}
-	row = tcls_catalog_model_row(model);
+	row = model_row(model);
 	if (row == NULL)
 		report_undefined_model(model);
 	if (number != 0)
@@ -418,6 +421,18 @@ tcls_catalog_texts(int64 version, char **config, size_t *config_size, char **tok
 }
 
 void
+tcls_catalog_check_sha256(const TclsVersion *version, const uint8 *sha256)
+{
+	if (memcmp(sha256, version->sha256, PG_SHA256_DIGEST_LENGTH) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("weights of model \"%s\" version %d are not those that were published",
+						version->model, version->number),
+				 errdetail("The SHA-256 of large object %u differs from the catalog's.", version->weights),
+				 errhint("Deploy another version, or restore the object.")));
+}
+
+void
 tcls_catalog_check_owner(const char *model, List *versions)
 {
 	TclsVersion *newest = versions == NIL ? NULL : llast(versions);
@@ -437,7 +452,11 @@ tcls_catalog_check_writable(const char *model)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_NAME),
 				 errmsg("a model's name must not be empty")));
-	if (tcls_catalog_model_row(model) != NULL)
+	if (strlen(model) > MAX_MODEL_NAME)
+		ereport(ERROR,
+				(errcode(ERRCODE_NAME_TOO_LONG),
+				 errmsg("a model's name must not be longer than %d bytes", MAX_MODEL_NAME)));
+	if (model_row(model) != NULL)
 		tcls_catalog_check_owner(model, tcls_catalog_versions(model));
 	else if (tcls_compat_schema_aclcheck(tcls_catalog_schema(), GetUserId(), ACL_CREATE) != ACLCHECK_OK)
 		ereport(ERROR,

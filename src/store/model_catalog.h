@@ -57,6 +57,9 @@ extern Oid	tcls_catalog_owner(const TclsVersion *version);
 extern void tcls_catalog_texts(int64 version, char **config, size_t *config_size,
 							   char **tokenizer, size_t *tokenizer_size);
 
+/* Raise data_corrupted unless the digest of the bytes that were read is the published one. */
+extern void tcls_catalog_check_sha256(const TclsVersion *version, const uint8 *sha256);
+
 /* Raise unless the caller may create models (CREATE on schema textcls) or, if it exists, owns this one. */
 extern void tcls_catalog_check_writable(const char *model);
 
@@ -101,6 +104,7 @@ extern void tcls_catalog_revoke(const char *model, Oid role);
  * Returns SPI_processed; with fetch the rows are in SPI_tuptable and the
  * caller calls SPI_finish(); otherwise SPI is finished here.
  */
-extern uint64 tcls_catalog_execute(const char *sql, int nargs, Oid *types, Datum *values, const char *nulls, bool fetch);
+extern uint64 tcls_catalog_execute(const char *sql, int nargs, Oid *types, Datum *values, const char *nulls,
+								   bool fetch);
 
 #endif							/* TEXTCLS_MODEL_CATALOG_H */

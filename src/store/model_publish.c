@@ -32,6 +32,7 @@
 #include "store/catalog_rows.h"
 #include "store/large_object.h"
 #include "store/model_catalog.h"
+#include "store/prepared_file.h"
 
 /* The owner of the tables. */
 static Oid
@@ -184,7 +185,8 @@ take_number(const TclsNewVersion *version)
 	if (strcmp(purpose, version->purpose) != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("model \"%s\" has the purpose %s, the new version %s", version->model, purpose, version->purpose),
+				 errmsg("model \"%s\" has the purpose %s, the new version %s",
+						version->model, purpose, version->purpose),
 				 errhint("Choose another name, or drop the model first.")));
 	SPI_finish();
 	return number;
@@ -215,7 +217,8 @@ insert_version(const TclsNewVersion *version, int32 number)
 	nulls[6] = version->options == NULL ? 'n' : ' ';
 	nulls[9] = OidIsValid(version->weights) ? ' ' : 'n';
 	tcls_catalog_execute("INSERT INTO textcls.model_version "
-						 "(model, number, base_version, config, tokenizer, metrics, options, sha256, fingerprint, weights) "
+						 "(model, number, base_version, config, tokenizer, metrics, options, sha256, fingerprint, "
+						 "weights) "
 						 "VALUES ($1, $2, $3, $4::jsonb, $5, $6, $7, $8, $9, $10) RETURNING id",
 						 lengthof(types), types, values, nulls, true);
 	id = fetched_int64(1);
@@ -223,8 +226,8 @@ insert_version(const TclsNewVersion *version, int32 number)
 	return id;
 }
 
-static void
-set_deployed(const char *model, int64 version)
+void
+tcls_catalog_set_deployed(const char *model, int64 version)
 {
 	Oid			types[] = {TEXTOID, INT8OID};
 	Datum		values[] = {CStringGetTextDatum(model), Int64GetDatum(version)};
@@ -325,7 +328,7 @@ tcls_catalog_publish(const TclsNewVersion *version, int32 *number)
 		tcls_catalog_check_owner(version->model, versions);
 	id = insert_version(version, *number);
 	if (version->deploy || versions == NIL)
-		set_deployed(version->model, id);
+		tcls_catalog_set_deployed(version->model, id);
 	if (OidIsValid(version->weights))
 	{
 		TclsVersion *last = versions == NIL ? NULL : llast(versions);
@@ -339,15 +342,14 @@ tcls_catalog_publish(const TclsNewVersion *version, int32 *number)
 	return id;
 }
 
-/* Lock the row of a model that the caller must own; its versions as they are under the lock. */
-static List *
-lock_model(const char *model, int64 *deployed, int64 *previous)
+List *
+tcls_catalog_lock(const char *model, int64 *deployed, int64 *previous)
 {
 	Oid			types[] = {TEXTOID};
 	Datum		values[] = {CStringGetTextDatum(model)};
 	List	   *versions;
 
-	if (tcls_catalog_model_row(model) != NULL)
+	if (tcls_catalog_model_rows(model) != NIL)
 		tcls_catalog_check_owner(model, tcls_catalog_versions(model));
 	if (tcls_catalog_execute("SELECT deployed_version, previous_version FROM textcls.model WHERE name = $1 FOR UPDATE",
 							 1, types, values, NULL, true) == 0)
@@ -392,9 +394,9 @@ tcls_catalog_deploy(const char *model, int32 number)
 {
 	int64		deployed;
 	int64		previous;
-	List	   *versions = lock_model(model, &deployed, &previous);
+	List	   *versions = tcls_catalog_lock(model, &deployed, &previous);
 
-	set_deployed(model, version_numbered(versions, model, number)->id);
+	tcls_catalog_set_deployed(model, version_numbered(versions, model, number)->id);
 }
 
 int32
@@ -402,7 +404,7 @@ tcls_catalog_rollback(const char *model)
 {
 	int64		deployed;
 	int64		previous;
-	List	   *versions = lock_model(model, &deployed, &previous);
+	List	   *versions = tcls_catalog_lock(model, &deployed, &previous);
 	TclsVersion *version = version_with_id(versions, previous);
 
 	if (version == NULL)
@@ -410,7 +412,7 @@ tcls_catalog_rollback(const char *model)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("model \"%s\" has no previously deployed version", model),
 				 errhint("Choose a version with textcls.deploy().")));
-	set_deployed(model, version->id);
+	tcls_catalog_set_deployed(model, version->id);
 	return version->number;
 }
 
@@ -436,8 +438,8 @@ check_no_job(const char *model)
 			 errhint("Wait for it with textcls.wait_job(), or stop it with textcls.cancel_job().")));
 }
 
-static void
-delete_version(const TclsVersion *version)
+void
+tcls_catalog_delete_version(const TclsVersion *version)
 {
 	Oid			types[] = {INT8OID};
 	Datum		values[] = {Int64GetDatum(version->id)};
@@ -447,6 +449,16 @@ delete_version(const TclsVersion *version)
 						 1, types, values, NULL, false);
 	if (OidIsValid(version->weights) && tcls_object_exists(version->weights))
 		tcls_object_unlink(version->weights);
+	tcls_prepared_file_remove(version->fingerprint);
+}
+
+void
+tcls_catalog_delete_model(const char *model)
+{
+	Oid			types[] = {TEXTOID};
+	Datum		values[] = {CStringGetTextDatum(model)};
+
+	tcls_catalog_execute("DELETE FROM textcls.model WHERE name = $1", 1, types, values, NULL, false);
 }
 
 static int32
@@ -459,7 +471,7 @@ drop_version(List *versions, const char *model, int32 number, int64 deployed)
 				(errcode(ERRCODE_OBJECT_IN_USE),
 				 errmsg("version %d of model \"%s\" is deployed", number, model),
 				 errhint("Deploy another version first, or drop the whole model.")));
-	delete_version(version);
+	tcls_catalog_delete_version(version);
 	return 1;
 }
 
@@ -468,17 +480,15 @@ tcls_catalog_drop(const char *model, int32 number)
 {
 	int64		deployed;
 	int64		previous;
-	List	   *versions = lock_model(model, &deployed, &previous);
-	Oid			types[] = {TEXTOID};
-	Datum		values[] = {CStringGetTextDatum(model)};
+	List	   *versions = tcls_catalog_lock(model, &deployed, &previous);
 	ListCell   *cell;
 
 	if (number != 0)
 		return drop_version(versions, model, number, deployed);
 	check_no_job(model);
 	foreach(cell, versions)
-		delete_version(lfirst(cell));
-	tcls_catalog_execute("DELETE FROM textcls.model WHERE name = $1", 1, types, values, NULL, false);
+		tcls_catalog_delete_version(lfirst(cell));
+	tcls_catalog_delete_model(model);
 	return list_length(versions);
 }
 
@@ -505,7 +515,7 @@ tcls_catalog_grant(const char *model, Oid role)
 	int64		deployed;
 	int64		previous;
 
-	change_privilege(objects_of(lock_model(model, &deployed, &previous)), role, true, false);
+	change_privilege(objects_of(tcls_catalog_lock(model, &deployed, &previous)), role, true, false);
 }
 
 void
@@ -514,5 +524,5 @@ tcls_catalog_revoke(const char *model, Oid role)
 	int64		deployed;
 	int64		previous;
 
-	change_privilege(objects_of(lock_model(model, &deployed, &previous)), role, false, false);
+	change_privilege(objects_of(tcls_catalog_lock(model, &deployed, &previous)), role, false, false);
 }
