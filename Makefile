@@ -76,8 +76,11 @@ fuzz-replay:
 	$(MAKE) -C test/fuzz replay
 
 # Rates of the network on one core, and of PyTorch beside it (PEER_PYTHON has torch and transformers).
-.PHONY: bench-network bench-network-peer
+.PHONY: bench-network bench-network-peer bench-train
 bench-network:
 	$(MAKE) -C test/bench run
 bench-network-peer:
 	$(MAKE) -C test/bench peer
+# What training from scratch reaches: TRAIN=file TEST=file, a line "label<TAB>text" a text.
+bench-train:
+	$(MAKE) -C test/bench train TRAIN=$(abspath $(TRAIN)) TEST=$(abspath $(TEST))

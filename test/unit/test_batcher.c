@@ -1,10 +1,11 @@
 /*
  * test_batcher.c
- *		Epoch orders: complete, seeded, bucketed by length.
+ *		Epoch orders: complete, seeded, bucketed by length; the texts of a step and their pieces.
  */
 #include <string.h>
 
 #include "base/rng.h"
+#include "train/batch.h"
 #include "train/batcher.h"
 #include "unit.h"
 
@@ -174,6 +175,94 @@ failures_are_passed_on(UnitHost *unit)
 	}
 }
 
+/* A text of as many tokens as its length, with ids that count on from ten times its index. */
+static TclsStatus
+counting_read(void *context, int64_t index, TclsExample *example)
+{
+	int32_t    *ids = context;
+
+	hashed_length(NULL, index, &example->n_tokens);
+	for (int32_t t = 0; t < example->n_tokens; t++)
+		ids[t] = (int32_t) index * 1000 + t;
+	example->ids = ids;
+	example->label = (int32_t) (index % 3);
+	example->multi = NULL;
+	return TCLS_OK;
+}
+
+static void
+pieces_cover_the_batch(UnitHost *unit)
+{
+	TclsConfig	config = {.problem = TCLS_SINGLE_LABEL, .num_outputs = 3};
+	int32_t		ids[128];
+	TclsExampleSource source = {.count = 30, .length = hashed_length, .read = counting_read, .context = ids};
+	TclsBatch	batch;
+
+	CHECK_OK(tcls_batch_create(&batch, 30, &config, 3, &unit->host), &unit->host);
+	CHECK_OK(tcls_batch_load(&batch, &source, NULL, 0, 30, &unit->host), &unit->host);
+	for (int32_t budget = 1; budget < 4000; budget = budget * 3 + 1)
+	{
+		int32_t		next = 0;
+		int32_t		tokens = 0;
+
+		while (next < 30)
+		{
+			TclsPiece	piece = tcls_batch_piece(&batch, next, budget);
+			int32_t		size = piece.sequences.starts[piece.sequences.count];
+
+			CHECK(piece.sequences.count == piece.next - next && piece.sequences.count >= 1);
+			CHECK(size <= budget || piece.sequences.count == 1);
+			CHECK(piece.sequences.starts[0] == 0);
+			for (int32_t i = 0; i < piece.sequences.count; i++)
+			{
+				CHECK(piece.sequences.ids[piece.sequences.starts[i]] == (next + i) * 1000);
+				CHECK(piece.targets.labels[i] == (next + i) % 3);
+			}
+			tokens += size;
+			next = piece.next;
+		}
+		CHECK(tokens == tcls_batch_tokens(&batch));
+	}
+	tcls_batch_destroy(&batch, &unit->host);
+	CHECK(unit->live_blocks == 0);
+}
+
+static void
+token_dropout_spares_the_marks(UnitHost *unit)
+{
+	TclsConfig	config = {.problem = TCLS_SINGLE_LABEL, .num_outputs = 3};
+	int32_t		ids[128];
+	TclsExampleSource source = {.count = 100, .length = hashed_length, .read = counting_read, .context = ids};
+	TclsBatch	batch;
+	int64_t		all;
+	int64_t		kept[2];
+
+	CHECK_OK(tcls_batch_create(&batch, 100, &config, 3, &unit->host), &unit->host);
+	CHECK_OK(tcls_batch_load(&batch, &source, NULL, 0, 100, &unit->host), &unit->host);
+	all = tcls_batch_tokens(&batch);
+	batch.token_dropout = 0.3;
+	for (uint64_t key = 0; key < 2; key++)
+	{
+		batch.token_dropout_key = key;
+		CHECK_OK(tcls_batch_load(&batch, &source, NULL, 0, 100, &unit->host), &unit->host);
+		kept[key] = tcls_batch_tokens(&batch);
+		CHECK_CLOSE((double) kept[key], 200 + 0.7 * (double) (all - 200), 0.03 * (double) all);
+		for (int32_t i = 0; i < 100; i++)
+		{
+			const int32_t *text = (const int32_t *) batch.ids.data + batch.starts[i];
+			int32_t		n_tokens;
+			int32_t		left = batch.starts[i + 1] - batch.starts[i];
+
+			hashed_length(NULL, i, &n_tokens);
+			CHECK(text[0] == i * 1000 && text[left - 1] == i * 1000 + n_tokens - 1);
+			for (int32_t t = 1; t < left; t++)
+				CHECK(text[t] > text[t - 1]);
+		}
+	}
+	CHECK(kept[0] != kept[1]);
+	tcls_batch_destroy(&batch, &unit->host);
+}
+
 int
 main(void)
 {
@@ -182,5 +271,7 @@ main(void)
 	RUN(any_batch_is_found_directly);
 	RUN(batches_hold_texts_of_similar_length);
 	RUN(failures_are_passed_on);
+	RUN(pieces_cover_the_batch);
+	RUN(token_dropout_spares_the_marks);
 	return unit_finish();
 }
