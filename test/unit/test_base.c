@@ -61,6 +61,30 @@ arena_reuses_its_chunks(UnitHost *unit)
 	CHECK(unit->live_blocks == 0);
 }
 
+/* Blocks that grow from round to round take the place of smaller ones. */
+static void
+arena_drops_small_chunks(UnitHost *unit)
+{
+	TclsArena	arena;
+	char	   *data;
+
+	tcls_arena_init(&arena, &unit->host);
+	for (size_t round = 1; round < 6; round++)
+	{
+		CHECK_OK(tcls_arena_alloc(&data, 10, 1, &arena), &unit->host);
+		CHECK_OK(tcls_arena_alloc(&data, round * 2000000, 1, &arena), &unit->host);
+		memset(data, 1, round * 2000000);
+		CHECK(unit->live_blocks == 2);
+		tcls_arena_reset(&arena);
+	}
+	/* Nothing in use: even the first chunk goes when it is too small. */
+	CHECK_OK(tcls_arena_alloc(&data, 20000000, 1, &arena), &unit->host);
+	CHECK(unit->live_blocks == 1);
+	CHECK_OK(tcls_arena_alloc(&data, 10, 1, &arena), &unit->host);
+	tcls_arena_free(&arena);
+	CHECK(unit->live_blocks == 0);
+}
+
 static void
 bytes_grow(UnitHost *unit)
 {
@@ -132,6 +156,7 @@ main(void)
 	RUN(alloc_is_aligned_and_freed);
 	RUN(alloc_refuses_overflow);
 	RUN(arena_reuses_its_chunks);
+	RUN(arena_drops_small_chunks);
 	RUN(bytes_grow);
 	RUN(rng_equals_reference);
 	RUN(permutation_is_one);

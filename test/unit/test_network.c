@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/rng.h"
-#include "encoder/network.h"
+#include "encoder/layer.h"
 #include "kernels/gemm.h"
 #include "kernels/kernels.h"
 #include "unit.h"
@@ -414,6 +414,29 @@ static void
 dropout_follows_its_seed(UnitHost *unit)
 {
 	for_cases(NULL, check_dropout_seed, unit);
+}
+
+static void
+every_place_has_its_own_mask(UnitHost *unit)
+{
+	TclsTrainStep step = {42, true, 0, 0};
+	uint64_t	keys[4 * 5];
+	size_t		count = 0;
+
+	(void) unit;
+	for (int32_t layer = 0; layer < 4; layer++)
+		for (int place = TCLS_DROPOUT_EMBEDDING; place <= TCLS_DROPOUT_CLASSIFIER; place++)
+		{
+			TclsDropout dropout = tcls_layer_dropout(&step, layer, (TclsDropoutPlace) place, 0.25f);
+
+			CHECK(dropout.probability == 0.25f);
+			for (size_t i = 0; i < count; i++)
+				CHECK(keys[i] != dropout.key);
+			keys[count++] = dropout.key;
+		}
+	step.dropout = false;
+	CHECK(tcls_layer_dropout(&step, 1, TCLS_DROPOUT_OUTPUT, 0.25f).probability == 0);
+	CHECK(tcls_layer_dropout(NULL, 1, TCLS_DROPOUT_OUTPUT, 0.25f).probability == 0);
 }
 
 /* Two pieces with the weight of the whole batch as normalizer add up to the batch. */
@@ -828,6 +851,7 @@ main(void)
 	RUN(frozen_layers_get_no_gradient);
 	RUN(gradient_with_dropout_is_the_slope);
 	RUN(dropout_follows_its_seed);
+	RUN(every_place_has_its_own_mask);
 	RUN(pieces_add_up);
 	RUN(loss_of_logits_equals_pytorch);
 	RUN(probabilities_follow_the_problem);
