@@ -54,7 +54,6 @@ typedef struct LabelEntry
 	int32		number;
 } LabelEntry;
 
-static TclsStatus side_length(void *context, int64_t index, int32_t *n_tokens);
 static TclsStatus side_read(void *context, int64_t index, TclsExample *example);
 
 static void
@@ -62,7 +61,6 @@ side_create(TclsTableSide *side, TclsTableSource *table, bool inter_transaction)
 {
 	side->table = table;
 	side->index = BufFileCreateTemp(inter_transaction);
-	side->source.length = side_length;
 	side->source.read = side_read;
 	side->source.context = side;
 }
@@ -550,16 +548,6 @@ read_index(IndexRow *row, const TclsTableSide *side, int64 index)
 	if (BufFileSeek(side->index, 0, index * sizeof(IndexRow), SEEK_SET) != 0)
 		elog(ERROR, "could not seek in a temporary file");
 	read_exactly(side->index, row, sizeof(IndexRow));
-}
-
-static TclsStatus
-side_length(void *context, int64_t index, int32_t *n_tokens)
-{
-	IndexRow	row;
-
-	read_index(&row, context, index);
-	*n_tokens = row.n_tokens;
-	return TCLS_OK;
 }
 
 static TclsStatus

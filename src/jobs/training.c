@@ -283,7 +283,7 @@ adjust(Training *training)
 static double
 epochs_done(const TclsTrainer *trainer)
 {
-	return trainer->state.epoch + trainer->state.position / (double) tcls_batcher_count(trainer->batcher);
+	return trainer->state.epoch + trainer->state.position / (double) tcls_batcher_count(&trainer->batcher);
 }
 
 static void

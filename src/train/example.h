@@ -19,7 +19,6 @@ typedef struct TclsExample
 typedef struct TclsExampleSource
 {
 	int64_t		count;
-	TclsStatus	(*length) (void *context, int64_t index, int32_t *n_tokens);
 	TclsStatus	(*read) (void *context, int64_t index, TclsExample *example);
 	void	   *context;
 } TclsExampleSource;

@@ -48,7 +48,7 @@ allocate_blocks(TclsTrainer *trainer)
 static TclsStatus
 count_steps(int64_t *total, const TclsTrainer *trainer)
 {
-	double		steps = ceil(trainer->options.num_train_epochs * (double) tcls_batcher_count(trainer->batcher));
+	double		steps = ceil(trainer->options.num_train_epochs * (double) tcls_batcher_count(&trainer->batcher));
 
 	if (trainer->options.max_steps > 0)
 		steps = (double) trainer->options.max_steps;
@@ -92,13 +92,14 @@ tcls_trainer_create(TclsTrainer **out, TclsModel *model, const TclsExampleSource
 	trainer->validation = validation != NULL && validation->count > 0 ? validation : NULL;
 	trainer->options = *options;
 	trainer->events = *events;
+	trainer->batcher = (TclsBatcher) {.examples = train->count, .batch_size = options->batch_size,
+		.seed = tcls_rng_mix(options->seed, ORDER_STREAM)};
 	trainer->host = host;
 	if (options->head_learning_rate == 0)
 		trainer->options.head_learning_rate = options->learning_rate;
 	tcls_arena_init(&trainer->arena, host);
 	TCLS_TRY(allocate_blocks(trainer));
-	TCLS_TRY(tcls_batcher_create(&trainer->batcher, train, options->batch_size,
-								 tcls_rng_mix(options->seed, ORDER_STREAM), host));
+	TCLS_TRY(tcls_alloc(&trainer->indexes, (size_t) options->batch_size, sizeof(int64_t), host));
 	TCLS_TRY(tcls_batch_create(&trainer->batch, options->batch_size, &model->config.numbers,
 							   model->config.num_labels, host));
 	TCLS_TRY(count_steps(&trainer->state.total_steps, trainer));
@@ -120,7 +121,7 @@ tcls_trainer_destroy(TclsTrainer *trainer)
 	tcls_free(trainer->moment1, host);
 	tcls_free(trainer->moment2, host);
 	tcls_free(trainer->best, host);
-	tcls_batcher_destroy(trainer->batcher);
+	tcls_free(trainer->indexes, host);
 	tcls_batch_destroy(&trainer->batch, host);
 	tcls_arena_free(&trainer->arena);
 	tcls_free(trainer, host);
@@ -226,7 +227,7 @@ advance(TclsTrainState *state, double loss, int64_t batches)
 static bool
 evaluation_is_due(const TclsTrainer *trainer)
 {
-	double		interval = trainer->options.eval_every * (double) tcls_batcher_count(trainer->batcher);
+	double		interval = trainer->options.eval_every * (double) tcls_batcher_count(&trainer->batcher);
 	double		step = (double) trainer->state.step;
 
 	return trainer->validation != NULL &&
@@ -302,14 +303,12 @@ load_batch(TclsTrainer *trainer)
 {
 	const TclsTrainState *state = &trainer->state;
 	uint64_t	key = tcls_rng_mix(trainer->options.seed, TOKEN_DROPOUT_STREAM);
-	const int64_t *indexes;
-	int32_t		count;
+	int32_t		count = tcls_batcher_get(trainer->indexes, &trainer->batcher, state->epoch, state->position);
 	TclsStatus	status;
 
-	TCLS_TRY(tcls_batcher_get(&indexes, &count, trainer->batcher, state->epoch, state->position));
 	trainer->batch.token_dropout = trainer->options.token_dropout;
 	trainer->batch.token_dropout_key = tcls_rng_mix(key, (uint64_t) state->step);
-	status = tcls_batch_load(&trainer->batch, trainer->train, indexes, 0, count, trainer->host);
+	status = tcls_batch_load(&trainer->batch, trainer->train, trainer->indexes, 0, count, trainer->host);
 	trainer->batch.token_dropout = 0;
 	return status;
 }
@@ -328,7 +327,7 @@ run_step(TclsTrainer *trainer)
 	tokens = tcls_batch_tokens(&trainer->batch);
 	TCLS_TRY(accumulate_gradient(&loss, trainer));
 	TCLS_TRY(apply_gradient(&learning_rate, trainer));
-	advance(state, loss, tcls_batcher_count(trainer->batcher));
+	advance(state, loss, tcls_batcher_count(&trainer->batcher));
 	evaluated = evaluation_is_due(trainer);
 	if (evaluated)
 		TCLS_TRY(validate(&is_best, trainer));

@@ -72,7 +72,8 @@ struct TclsTrainer
 	float	   *best;			/* (plan.total) weights of the best evaluation */
 	TclsWeights gradients;		/* pointers into gradient */
 	TclsOptimizer optimizer;
-	TclsBatcher *batcher;
+	TclsBatcher batcher;
+	int64_t    *indexes;		/* (batch_size) examples of the present step */
 	TclsBatch	batch;			/* of the present step or of the evaluation */
 	TclsArena	arena;
 	TclsHost   *host;

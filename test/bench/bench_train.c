@@ -156,13 +156,6 @@ split_rows(Rows *train, Rows *validation, int32_t classes, uint64_t seed)
 }
 
 static TclsStatus
-row_length(void *context, int64_t index, int32_t *n_tokens)
-{
-	*n_tokens = ((Rows *) context)->items[index].n_tokens;
-	return TCLS_OK;
-}
-
-static TclsStatus
 row_read(void *context, int64_t index, TclsExample *example)
 {
 	const Row  *row = &((Rows *) context)->items[index];
@@ -174,7 +167,7 @@ row_read(void *context, int64_t index, TclsExample *example)
 static TclsExampleSource
 source_of(Rows *rows)
 {
-	return (TclsExampleSource) {.count = rows->count, .length = row_length, .read = row_read, .context = rows};
+	return (TclsExampleSource) {.count = rows->count, .read = row_read, .context = rows};
 }
 
 /* ---- the model ---- */

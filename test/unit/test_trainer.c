@@ -70,15 +70,6 @@ typedef struct ListSource
 	bool		multi;
 } ListSource;
 
-static TclsStatus
-constant_length(void *context, int64_t index, int32_t *n_tokens)
-{
-	(void) context;
-	(void) index;
-	*n_tokens = 1;
-	return TCLS_OK;
-}
-
 /* The examples in the order of the list, whichever is asked for: the fixture decides the batches. */
 static TclsStatus
 read_in_list_order(void *context, int64_t index, TclsExample *example)
@@ -104,22 +95,13 @@ typedef struct MadeSource
 } MadeSource;
 
 static TclsStatus
-made_length(void *context, int64_t index, int32_t *n_tokens)
-{
-	const MadeSource *made = context;
-
-	*n_tokens = 1 + (int32_t) (tcls_rng_mix(made->key, (uint64_t) index) % MAX_TOKENS);
-	return TCLS_OK;
-}
-
-static TclsStatus
 made_read(void *context, int64_t index, TclsExample *example)
 {
 	MadeSource *made = context;
 	TclsRng		rng = {tcls_rng_mix(made->key + 1, (uint64_t) index)};
 	int32_t		label = 0;
 
-	made_length(made, index, &example->n_tokens);
+	example->n_tokens = 1 + (int32_t) (tcls_rng_mix(made->key, (uint64_t) index) % MAX_TOKENS);
 	for (int32_t t = 0; t < example->n_tokens; t++)
 	{
 		made->ids[t] = (int32_t) (tcls_rng_next(&rng) % 4 == 0 ? 7 + tcls_rng_next(&rng) % 2 : tcls_rng_next(&rng) % 40);
@@ -138,7 +120,7 @@ static TclsExampleSource
 made_source(MadeSource *made, uint64_t key, int64_t count)
 {
 	*made = (MadeSource) {.key = key, .classes = 3, .bad_label_at = -1};
-	return (TclsExampleSource) {.count = count, .length = made_length, .read = made_read, .context = made};
+	return (TclsExampleSource) {.count = count, .read = made_read, .context = made};
 }
 
 static TclsTrainOptions
@@ -269,7 +251,7 @@ check_fixture_case(FILE *file, const char *name, TclsProblem problem, int output
 	LossList	losses = {.count = 0};
 	TclsTrainEvents events = {.progress = record_loss, .context = &losses};
 	ListSource	list;
-	TclsExampleSource source = {.count = 40, .length = constant_length, .read = read_in_list_order, .context = &list};
+	TclsExampleSource source = {.count = 40, .read = read_in_list_order, .context = &list};
 	TclsModel	model;
 	TclsTrainer *trainer;
 	float	   *before;
