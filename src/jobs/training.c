@@ -18,6 +18,7 @@
 #include "utils/json.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #include "bridge/engine.h"
@@ -166,6 +167,10 @@ load(Training *training)
 
 	training->options = tcls_job_options_parse(job->options, job->base_version == 0);
 	begin_reading(training);
+	if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(job->relid)))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation %s no longer exists", job->relation_name)));
 	training->relation = tcls_relation_resolve(job->relid, job->label_column, job->text_column);
 	if (job->base_version != 0)
 		load_base(training);
