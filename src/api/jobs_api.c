@@ -20,7 +20,7 @@
 #include "jobs/job_table.h"
 
 #define POLL_MS 50
-#define START_MS 1000			/* a queued job is tried to be started so often */
+#define TEND_MS 1000
 #define INTERRUPTED_MS 2000		/* without a lock holder for so long, a running job is interrupted */
 
 PG_FUNCTION_INFO_V1(textcls_cancel_job);
@@ -89,21 +89,26 @@ raise_end(int64 id, const TclsJobStatus *status)
 				 errcontext("textcls job " INT64_FORMAT, id)));
 }
 
-/* Keep an eye on a job that has not ended; *since is when its present state was first seen. */
+/*
+ * Once a second, look whether a job that has not ended makes progress; *looked is when
+ * it was last seen well.
+ */
 static void
-tend(int64 id, const TclsJobStatus *status, TimestampTz *since)
+tend(int64 id, const TclsJobStatus *status, TimestampTz *looked)
 {
 	TimestampTz now = GetCurrentTimestamp();
 
+	if (!TimestampDifferenceExceeds(*looked, now, TEND_MS))
+		return;
 	if (tcls_job_lock_holder(id) != 0)
-		*since = now;
-	else if (status->state == TCLS_JOB_QUEUED && TimestampDifferenceExceeds(*since, now, START_MS))
+		*looked = now;
+	else if (status->state == TCLS_JOB_QUEUED)
 	{
 		if (!RecoveryInProgress())
 			(void) tcls_launcher_start_queued();
-		*since = now;
+		*looked = now;
 	}
-	else if (status->state == TCLS_JOB_RUNNING && TimestampDifferenceExceeds(*since, now, INTERRUPTED_MS))
+	else if (TimestampDifferenceExceeds(*looked, now, INTERRUPTED_MS))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("job " INT64_FORMAT " is interrupted", id),
@@ -128,7 +133,7 @@ textcls_wait_job(PG_FUNCTION_ARGS)
 	int64		id;
 	bool		forever = PG_ARGISNULL(1);
 	TimestampTz deadline = forever ? 0 : deadline_of(PG_GETARG_INTERVAL_P(1));
-	TimestampTz since = GetCurrentTimestamp();
+	TimestampTz looked = GetCurrentTimestamp();
 	TclsJobStatus *status;
 
 	if (PG_ARGISNULL(0))
@@ -145,7 +150,7 @@ textcls_wait_job(PG_FUNCTION_ARGS)
 		status = look_at(id);
 		if (has_ended(status) || (!forever && GetCurrentTimestamp() >= deadline))
 			break;
-		tend(id, status, &since);
+		tend(id, status, &looked);
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, POLL_MS, PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);
 	}

@@ -6,8 +6,8 @@
  * registered in the commit callback, where nothing may raise: a worker that
  * cannot be registered leaves the job queued.  A worker without a free slot
  * exits, and its job is started by a worker that ends.  No wake-up is lost: who
- * holds a slot releases it before it looks for queued jobs, and a job is
- * committed before its worker looks for a slot.
+ * holds a slot releases it before it looks for queued jobs that nobody holds;
+ * a job is committed before its worker looks for a slot, and only then is it held.
  */
 #include "postgres.h"
 
@@ -214,10 +214,7 @@ tcls_launcher_start_queued(void)
 	return started;
 }
 
-/*
- * The job's lock is held to the end of the transaction, so that no worker
- * begins the job between the look at it and the change of its state.
- */
+/* The fence: no worker begins the job between the look at it and the end of this transaction. */
 int
 tcls_launcher_resume(Oid role)
 {
@@ -226,7 +223,7 @@ tcls_launcher_resume(Oid role)
 	int			resumed = 0;
 
 	for (int i = 0; i < count; i++)
-		if (tcls_job_lock_acquire(jobs[i].id, false))
+		if (tcls_job_lock_fence(jobs[i].id))
 			tcls_job_requeue(jobs[i].id);
 	pfree(jobs);
 

@@ -14,6 +14,10 @@
 #define JOB_CLASS	7301
 #define SLOT_CLASS	7302
 
+/* Both exclude each other and themselves; only a worker's is a sign of life. */
+#define WORKER_MODE	ExclusiveLock
+#define FENCE_MODE	AccessExclusiveLock
+
 static LOCKTAG
 job_tag(int64 job)
 {
@@ -33,11 +37,19 @@ slot_tag(int slot)
 }
 
 bool
-tcls_job_lock_acquire(int64 job, bool session)
+tcls_job_lock_acquire(int64 job)
 {
 	LOCKTAG		tag = job_tag(job);
 
-	return LockAcquire(&tag, ExclusiveLock, session, true) != LOCKACQUIRE_NOT_AVAIL;
+	return LockAcquire(&tag, WORKER_MODE, true, true) != LOCKACQUIRE_NOT_AVAIL;
+}
+
+bool
+tcls_job_lock_fence(int64 job)
+{
+	LOCKTAG		tag = job_tag(job);
+
+	return LockAcquire(&tag, FENCE_MODE, false, true) != LOCKACQUIRE_NOT_AVAIL;
 }
 
 void
@@ -45,7 +57,7 @@ tcls_job_lock_release(int64 job)
 {
 	LOCKTAG		tag = job_tag(job);
 
-	LockRelease(&tag, ExclusiveLock, true);
+	LockRelease(&tag, WORKER_MODE, true);
 }
 
 int
@@ -59,7 +71,7 @@ tcls_job_lock_holder(int64 job)
 	{
 		LockInstanceData *lock = &locks->locks[i];
 
-		if (memcmp(&lock->locktag, &tag, sizeof(tag)) == 0 && lock->holdMask != 0)
+		if (memcmp(&lock->locktag, &tag, sizeof(tag)) == 0 && (lock->holdMask & LOCKBIT_ON(WORKER_MODE)) != 0)
 			pid = lock->pid;
 	}
 	pfree(locks->locks);

@@ -2,21 +2,21 @@
  * job_lock.h
  *		Who is alive: session locks that vanish with their process.
  *
- * A worker holds one advisory lock that names its job and one that names its
- * training slot of the database.  They lie in classes of their own, apart from
+ * A worker holds one advisory lock that names its training slot of the database and one
+ * that names its job.  They lie in classes of their own, apart from
  * the locks of pg_advisory_lock().
  */
 #ifndef TEXTCLS_JOB_LOCK_H
 #define TEXTCLS_JOB_LOCK_H
 
-/*
- * Take the job's lock for the session, or to the end of the transaction; false
- * when another process has it.
- */
-extern bool tcls_job_lock_acquire(int64 job, bool session);
-extern void tcls_job_lock_release(int64 job);	/* of the session */
+/* Take the job's lock as its worker, for the session; false when another process has it. */
+extern bool tcls_job_lock_acquire(int64 job);
+extern void tcls_job_lock_release(int64 job);
 
-/* Process that holds the job's lock, 0 for none. */
+/* Keep workers from the job to the end of the transaction; false when one has it. */
+extern bool tcls_job_lock_fence(int64 job);
+
+/* Process of the job's worker, 0 for none. */
 extern int	tcls_job_lock_holder(int64 job);
 
 /* Take one of textcls.max_training_workers slots; -1 when all are taken. */

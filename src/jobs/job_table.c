@@ -86,7 +86,9 @@ fetched_datum(uint64 row, int column, bool *isnull)
 int64
 tcls_job_insert(TclsJob *job)
 {
-	Oid			types[10] = {TEXTOID, TEXTOID, OIDOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, INT8OID, JSONBOID, TEXTOID};
+	Oid			types[10] = {
+		TEXTOID, TEXTOID, OIDOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, INT8OID, JSONBOID, TEXTOID
+	};
 	Datum		values[10];
 	char		nulls[11] = "          ";
 	bool		isnull;
@@ -244,7 +246,9 @@ tcls_job_fail(int64 id, const ErrorData *error)
 {
 	Oid			types[6] = {0, 0, TEXTOID, TEXTOID, TEXTOID, TEXTOID};
 	Datum		values[6] = {Int64GetDatum(id)};
-	const char *texts[6] = {NULL, NULL, error->message, unpack_sql_state(error->sqlerrcode), error->detail, error->hint};
+	const char *texts[6] = {
+		NULL, NULL, error->message, unpack_sql_state(error->sqlerrcode), error->detail, error->hint
+	};
 	char		nulls[7] = "      ";
 
 	for (int i = 2; i < 6; i++)

@@ -138,7 +138,8 @@ resolve_label(Relation relation, const char *name, bool *multi_label)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATATYPE_MISMATCH),
 				 errmsg("column \"%s\" of type %s cannot hold labels", name, format_type_be(column->atttypid)),
-				 errhint("Labels are of type text, varchar, enum, integer or boolean, or arrays of these where a text has several; cast other types in a view.")));
+				 errhint("Labels are of type text, varchar, enum, integer or boolean, or arrays of these where a text "
+						 "has several; cast other types in a view.")));
 	check_privilege(relation, column);
 	return column;
 }
@@ -203,7 +204,8 @@ tcls_relation_check_split(const TclsRelation *relation, const char *column)
 				(errcode(ERRCODE_DATATYPE_MISMATCH),
 				 errmsg("column \"%s\" of type %s cannot say on which side of the split a row is", column,
 						format_type_be(attribute->atttypid)),
-				 errhint("Use a boolean column, true for validation rows, or a text column of \"train\" and \"validation\".")));
+				 errhint("Use a boolean column, true for validation rows, or a text column of \"train\" and "
+						 "\"validation\".")));
 	check_privilege(opened, attribute);
 	relation_close(opened, NoLock);
 }

@@ -174,5 +174,6 @@ tcls_structure_admit(const TclsModelConfig *config, const TclsJobOptions *option
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 				 errmsg("this training needs about %zu MB of memory, textcls.max_job_memory is %d MB", megabytes,
 						tcls_setting_max_job_memory_mb),
-				 errhint("Choose a smaller model, max_length or max_batch_tokens, or let an administrator raise textcls.max_job_memory.")));
+				 errhint("Choose a smaller model, max_length or max_batch_tokens, or let an administrator raise "
+						 "textcls.max_job_memory.")));
 }

@@ -71,7 +71,11 @@ tcls_table_source_create(const TclsRelation *relation, const TclsJobOptions *opt
 {
 	MemoryContext old = MemoryContextSwitchTo(context);
 	TclsTableSource *source = palloc0(sizeof(TclsTableSource));
-	HASHCTL		control = {.keysize = sizeof(((LabelEntry *) 0)->name), .entrysize = sizeof(LabelEntry), .hcxt = context};
+	HASHCTL		control = {
+		.keysize = sizeof(((LabelEntry *) 0)->name),
+		.entrysize = sizeof(LabelEntry),
+		.hcxt = context
+	};
 
 	source->context = context;
 	source->relation = relation;
@@ -252,8 +256,8 @@ reading_query(const TclsTableSource *source)
 					 quote_identifier(relation->text_column));
 	appendStringInfo(&sql, " %s::pg_catalog.text%s AS l,", quote_identifier(relation->label_column),
 					 relation->multi_label ? "[]" : "");
-	appendStringInfo(&sql, " %s::pg_catalog.text AS s FROM %s) AS rows", split != NULL ? quote_identifier(split) : "NULL",
-					 relation->qualified);
+	appendStringInfo(&sql, " %s::pg_catalog.text AS s FROM %s) AS rows",
+					 split != NULL ? quote_identifier(split) : "NULL", relation->qualified);
 	appendStringInfoString(&sql, " ORDER BY pg_catalog.hashtextextended(t COLLATE pg_catalog.\"C\", $1),"
 						   " t COLLATE pg_catalog.\"C\", l COLLATE pg_catalog.\"C\", s COLLATE pg_catalog.\"C\"");
 	return sql.data;

@@ -259,7 +259,9 @@ problem_of(const Training *training)
 {
 	if (training->relation->multi_label)
 		return TCLS_MULTI_LABEL;
-	return training->options->problem == TCLS_OPTION_UNSET ? TCLS_SINGLE_LABEL : (TclsProblem) training->options->problem;
+	if (training->options->problem == TCLS_OPTION_UNSET)
+		return TCLS_SINGLE_LABEL;
+	return (TclsProblem) training->options->problem;
 }
 
 static void
@@ -352,7 +354,8 @@ notice(const TclsTrainState *state, double epoch, const TclsEvaluation *evaluati
 						state->step, state->total_steps, epoch, state->loss)));
 	else
 		ereport(NOTICE,
-				(errmsg("step " INT64_FORMAT " of " INT64_FORMAT ", epoch %.2f: loss %.4f, validation loss %.4f, accuracy %.4f, macro F1 %.4f",
+				(errmsg("step " INT64_FORMAT " of " INT64_FORMAT
+						", epoch %.2f: loss %.4f, validation loss %.4f, accuracy %.4f, macro F1 %.4f",
 						state->step, state->total_steps, epoch, state->loss, evaluation->loss, evaluation->accuracy,
 						evaluation->macro_f1)));
 }
@@ -572,8 +575,8 @@ save(Training *training)
 	begin(training);
 	tcls_catalog_check_writable(job->model);
 	writer = tcls_object_create();
-	tcls_host_check(tcls_model_weights_write(&writer->writer, &model->config, &model->plan, model->weights.block, host),
-					host);
+	tcls_host_check(tcls_model_weights_write(&writer->writer, &model->config, &model->plan, model->weights.block,
+											 host), host);
 	version.weights = tcls_object_finish(writer, version.sha256);
 	version.config = config.data;
 	version.tokenizer = tokenizer.data;

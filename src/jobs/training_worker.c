@@ -2,7 +2,7 @@
  * training_worker.c
  *		The background worker of one job.
  *
- *		connect -> lock, slot -> claim -> run -> (done | failed | cancelled) -> start the next
+ *		connect -> slot -> lock -> claim -> run -> (done | failed | cancelled) -> start the next
  *
  * It runs as the submitting role.  SIGTERM (shutdown, pg_terminate_backend) ends the process at the
  * next poll without a word: the job stays "running" in its row, which without a
@@ -31,7 +31,7 @@
 #include "jobs/training.h"
 
 #define MAX_ATTEMPTS 3
-#define LOCK_TRIES 50			/* of LOCK_WAIT_MS each: who queued the job again may not have committed yet */
+#define LOCK_TRIES 20			/* of LOCK_WAIT_MS each: who queued the job again may still be committing */
 #define LOCK_WAIT_MS 100
 
 PGDLLEXPORT void textcls_worker_main(Datum main_arg);
@@ -79,7 +79,7 @@ lock_job(int64 job)
 		bool		locked;
 
 		begin();
-		locked = tcls_job_lock_acquire(job, true);
+		locked = tcls_job_lock_acquire(job);
 		commit();
 		if (locked)
 			return true;
@@ -124,7 +124,8 @@ check_attempts(const TclsJob *job)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("the worker of job " INT64_FORMAT " was lost %d times without reaching a checkpoint",
 						job->id, MAX_ATTEMPTS),
-				 errhint("Lower textcls.checkpoint_interval, or look into the server log for what ended it, and start a new job.")));
+				 errhint("See the server log for what ended it. A lower textcls.checkpoint_interval lets a job get "
+						 "further.")));
 }
 
 /* Leave the error's transaction and write the job's last state. */
@@ -173,14 +174,12 @@ run(int64 id)
 	PG_END_TRY();
 }
 
-/* In this order: see job_launcher.c. */
+/* The slot is released before the look at what is queued: see job_launcher.c. */
 static void
-start_next(int64 job, int slot)
+start_next(int slot)
 {
-	pqsignal(SIGINT, SIG_IGN);
 	begin();
 	tcls_job_slot_release(slot);
-	tcls_job_lock_release(job);
 	commit();
 	begin();
 	(void) tcls_launcher_start_queued();
@@ -195,13 +194,15 @@ textcls_worker_main(Datum main_arg)
 
 	connect_as_submitter();
 	pgstat_report_appname("textcls");
-	if (!lock_job(job))
-		proc_exit(0);
 	slot = take_slot();
-	if (slot >= 0)
+	if (slot < 0)
+		proc_exit(0);
+	if (lock_job(job))
 	{
 		run(job);
-		start_next(job, slot);
+		pqsignal(SIGINT, SIG_IGN);
+		tcls_job_lock_release(job);
 	}
+	start_next(slot);
 	proc_exit(0);
 }

@@ -13,7 +13,7 @@ use Time::HiRes qw(sleep time);
 $SIG{PIPE} = 'IGNORE';
 srand($ENV{TEXTCLS_SEED} // 1);
 
-my $kills = $ENV{TEXTCLS_KILLS} // 3;
+my $kills = $ENV{TEXTCLS_KILLS} || 3;
 my $steps = 400 + 300 * $kills;
 my $node = training_server('crash', 3000, "shared_preload_libraries = 'textcls'\ntextcls.checkpoint_interval = 1s\n");
 

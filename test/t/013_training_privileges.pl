@@ -76,7 +76,7 @@ is(job_state($node, $job), 'queued', 'and stays queued');
 $node->safe_psql('postgres', q{
 	SELECT textcls.drop_model(name) FROM textcls.models;
 	REVOKE ALL ON PARAMETER textcls.max_training_workers FROM trainer;
-	DROP OWNED BY trainer;
+	DROP OWNED BY trainer CASCADE;
 	DROP ROLE trainer});
 is(job_state($node, $job), 'queued', 'the view outlives the role');
 is($node->safe_psql('postgres', "SELECT textcls.cancel_job($job)"), 't', 'a superuser can cancel it');

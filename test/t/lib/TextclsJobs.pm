@@ -37,7 +37,7 @@ sub finetune_sql
 	my ($model, $steps) = @_;
 
 	return "SELECT textcls.finetune('texts', 'topic', 'body', '$model', options => '{\"hidden_size\": 64,"
-	  . " \"num_attention_heads\": 2, \"intermediate_size\": 128, \"vocab_size\": 500, \"max_steps\": $steps}')";
+	  . " \"num_attention_heads\": 2, \"intermediate_size\": 128, \"vocab_size\": 500, \"early_stopping_patience\": 0, \"max_steps\": $steps}')";
 }
 
 sub job_state
