@@ -537,8 +537,9 @@ metrics_json(const Training *training)
 	StringInfoData json;
 
 	initStringInfo(&json);
-	appendStringInfo(&json, "{\"rows\": " INT64_FORMAT ", \"train_rows\": " INT64_FORMAT ", \"eval_rows\": " INT64_FORMAT
-					 ", \"rows_skipped\": " INT64_FORMAT ", \"rows_truncated\": " INT64_FORMAT,
+	appendStringInfo(&json, "{\"rows\": " INT64_FORMAT ", \"train_rows\": " INT64_FORMAT
+					 ", \"eval_rows\": " INT64_FORMAT ", \"rows_skipped\": " INT64_FORMAT
+					 ", \"rows_truncated\": " INT64_FORMAT,
 					 source->examples, source->train.source.count, source->validation.source.count,
 					 source->rows_skipped, source->rows_truncated);
 	appendStringInfo(&json, ", \"steps\": " INT64_FORMAT ", \"seconds\": %.3f", state->step,

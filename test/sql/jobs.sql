@@ -23,7 +23,6 @@ SELECT textcls.wait_job(:job);
 SELECT state, model, version, phase, step, total_steps, percent, eta, attempts, rows_read, error FROM textcls.jobs WHERE id = :job;
 SELECT textcls.wait_job(:job);
 SELECT textcls.cancel_job(:job);
-SELECT textcls.job_is_alive(:job);
 
 -- A job that its own transaction has not committed
 BEGIN;
