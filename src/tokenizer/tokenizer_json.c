@@ -28,13 +28,13 @@ typedef struct Collection
 } Collection;
 
 static TclsStatus
-parse(json_t **out, const char *name, const char *json, size_t size, TclsHost *host)
+parse(json_t **out, const char *name, const char *json, size_t size, size_t flags, TclsHost *host)
 {
 	json_error_t error;
 
 	if (size > UINT32_MAX)
 		return tcls_fail(host, TCLS_TOO_LARGE, "%s has %zu bytes, at most 4 GB are possible", name, size);
-	*out = json_loadb(json, size, JSON_REJECT_DUPLICATES, &error);
+	*out = json_loadb(json, size, JSON_REJECT_DUPLICATES | flags, &error);
 	if (*out == NULL && json_error_code(&error) == json_error_out_of_memory)
 		return tcls_fail(host, TCLS_OUT_OF_MEMORY, "out of memory while reading %s", name);
 	if (*out == NULL)
@@ -338,7 +338,7 @@ tcls_tokenizer_from_json(TclsTokenizer *out, const char *json, size_t size, Tcls
 	json_t	   *root;
 	TclsStatus	status;
 
-	TCLS_TRY(parse(&root, "tokenizer.json", json, size, host));
+	TCLS_TRY(parse(&root, "tokenizer.json", json, size, 0, host));
 	status = collect(&collection, root);
 	json_decref(root);
 	TCLS_TRY(status);
@@ -388,7 +388,7 @@ tcls_tokenizer_read_settings(TclsTokenizerSettings *settings, const char *json, 
 	json_t	   *root;
 	TclsStatus	status;
 
-	TCLS_TRY(parse(&root, "tokenizer_config.json", json, size, host));
+	TCLS_TRY(parse(&root, "tokenizer_config.json", json, size, JSON_DECODE_INT_AS_REAL, host));
 	status = read_settings(settings, root, host);
 	json_decref(root);
 	return status;
@@ -516,6 +516,7 @@ make_tokenizer(const TclsTokenizer *tokenizer, char *key, TclsAddedToken *sorted
 typedef struct Output
 {
 	TclsBytes  *bytes;
+	TclsStatus	status;			/* kept here, because jansson passes over a failure in an object's key */
 	TclsHost   *host;
 } Output;
 
@@ -524,13 +525,15 @@ append_output(const char *data, size_t size, void *context)
 {
 	Output	   *output = context;
 
-	return tcls_bytes_append(output->bytes, data, size, output->host) == TCLS_OK ? 0 : -1;
+	if (output->status == TCLS_OK)
+		output->status = tcls_bytes_append(output->bytes, data, size, output->host);
+	return output->status == TCLS_OK ? 0 : -1;
 }
 
 TclsStatus
 tcls_tokenizer_to_json(TclsBytes *out, const TclsTokenizer *tokenizer, TclsHost *host)
 {
-	Output		output = {out, host};
+	Output		output = {out, TCLS_OK, host};
 	json_t	   *root;
 	char	   *key;
 	TclsAddedToken *sorted;
@@ -545,5 +548,5 @@ tcls_tokenizer_to_json(TclsBytes *out, const TclsTokenizer *tokenizer, TclsHost 
 	json_decref(root);
 	if (failed)
 		return tcls_fail(host, TCLS_OUT_OF_MEMORY, "out of memory while writing tokenizer.json");
-	return TCLS_OK;
+	return output.status;
 }
