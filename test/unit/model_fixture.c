@@ -143,3 +143,20 @@ fixture_import(TclsStoredModel *stored, TclsBytes *weights, const Fixture *fixtu
 	stored->weights_size = weights->size;
 	return TCLS_OK;
 }
+
+void
+fixture_read_model(TclsModel *model, const char *directory, TclsHost *host)
+{
+	Fixture		fixture;
+	TclsStoredModel stored;
+	TclsBytes	weights = {0};
+
+	fixture_load(&fixture, directory);
+	if (fixture_import(&stored, &weights, &fixture, host) != TCLS_OK ||
+		tcls_model_read(model, &stored, host) != TCLS_OK)
+	{
+		fprintf(stderr, "%s: %s\n", directory, host->detail);
+		abort();
+	}
+	fixture_free(&fixture);
+}

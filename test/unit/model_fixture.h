@@ -34,4 +34,7 @@ extern void fixture_edit(Fixture *fixture, const char *name, const char *from, c
 /* Import to the stored form: config, tokenizer and weights are memory of the host. */
 extern TclsStatus fixture_import(TclsStoredModel *stored, TclsBytes *weights, const Fixture *fixture, TclsHost *host);
 
+/* A directory's model, ready; the program ends when it is none. */
+extern void fixture_read_model(TclsModel *model, const char *directory, TclsHost *host);
+
 #endif							/* TEXTCLS_MODEL_FIXTURE_H */
