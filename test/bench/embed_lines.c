@@ -1,0 +1,145 @@
+/*
+ * embed_lines.c
+ *		The core without a server: embeddings of the lines of standard input.
+ *
+ *		embed_lines DIRECTORY <texts >floats
+ *
+ * DIRECTORY is a model as Hugging Face lays it out; each line gives H fp32 numbers.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "classify/classifier.h"
+#include "model/import.h"
+
+#define MAX_FILES 16
+
+static void *
+host_alloc(void *context, size_t size)
+{
+	return malloc(size);
+}
+
+static void
+host_free(void *context, void *block)
+{
+	free(block);
+}
+
+static TclsStatus
+host_poll(void *context)
+{
+	return TCLS_OK;
+}
+
+static TclsHost host = {host_alloc, host_free, host_poll, NULL, ""};
+
+/* The whole stream, with a NUL behind it. */
+static char *
+read_stream(size_t *size, FILE *stream)
+{
+	char	   *data = NULL;
+	size_t		room = 0;
+
+	*size = 0;
+	do
+	{
+		room = 2 * room + 65536;
+		data = realloc(data, room);
+		*size += fread(data + *size, 1, room - 1 - *size, stream);
+	} while (*size == room - 1);
+	data[*size] = '\0';
+	return data;
+}
+
+static int32_t
+load_directory(TclsFile files[MAX_FILES], const char *directory)
+{
+	static const char *const names[] = {
+		"config.json", "tokenizer.json", "vocab.txt", "tokenizer_config.json", "model.safetensors", "modules.json",
+		"1_Pooling/config.json", "sentence_bert_config.json"
+	};
+	int32_t		count = 0;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+	{
+		char		path[4096];
+		FILE	   *stream;
+
+		snprintf(path, sizeof(path), "%s/%s", directory, names[i]);
+		stream = fopen(path, "rb");
+		if (stream == NULL)
+			continue;
+		files[count].name = names[i];
+		files[count].data = read_stream(&files[count].size, stream);
+		count++;
+		fclose(stream);
+	}
+	return count;
+}
+
+static TclsStatus
+append_bytes(void *context, const void *data, size_t size)
+{
+	return tcls_bytes_append(context, data, size, &host);
+}
+
+static TclsStatus
+load_model(TclsModel *model, const char *directory)
+{
+	TclsFile	files[MAX_FILES];
+	TclsImported imported;
+	TclsBytes	weights = {0};
+	TclsWriter	writer = {append_bytes, &weights};
+	TclsStoredModel stored;
+
+	TCLS_TRY(tcls_import_prepare(&imported, files, load_directory(files, directory), &host));
+	TCLS_TRY(tcls_import_write_weights(&writer, &imported, &host));
+	stored = (TclsStoredModel) {
+		imported.config.data, imported.config.size, imported.tokenizer.data, imported.tokenizer.size,
+		weights.data, weights.size
+	};
+	return tcls_model_read(model, &stored, &host);
+}
+
+static TclsStatus
+embed_lines(const char *directory)
+{
+	TclsModel	model;
+	size_t		size;
+	char	   *line = read_stream(&size, stdin);
+	TclsText   *texts = NULL;
+	int32_t		count = 0;
+	struct timespec begin;
+	struct timespec end;
+	TclsPredictions out = {0};
+
+	TCLS_TRY(load_model(&model, directory));
+	for (char *stop = strchr(line, '\n'); stop != NULL; line = stop + 1, stop = strchr(line, '\n'))
+	{
+		texts = realloc(texts, (size_t) (count + 1) * sizeof(TclsText));
+		texts[count++] = (TclsText) {line, (size_t) (stop - line)};
+	}
+	size = (size_t) count * (size_t) model.config.numbers.hidden_size;
+	TCLS_TRY(tcls_alloc(&out.embeddings, size, sizeof(float), &host));
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	TCLS_TRY(tcls_classifier_predict(&out, &model, texts, count, 0, 0, &host));
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	fprintf(stderr, "embed_lines: %.0f texts/s\n",
+			count / ((double) (end.tv_sec - begin.tv_sec) + 1e-9 * (double) (end.tv_nsec - begin.tv_nsec)));
+	fwrite(out.embeddings, sizeof(float), size, stdout);
+	return TCLS_OK;
+}
+
+int
+main(int argc, char **argv)
+{
+	if (argc != 2 || embed_lines(argv[1]) != TCLS_OK)
+	{
+		fprintf(stderr, "embed_lines: %s\n", host.detail);
+		return 1;
+	}
+	return 0;
+}
