@@ -160,32 +160,81 @@ copy_rows(float *to, size_t width, const float *from, size_t stride, size_t rows
 		to[k] = 0.0f;
 }
 
+/* One step of a transposition of eight by eight: what lies step apart changes places. */
+#define SWAP_PAIRS(v, step, first, second) \
+	for (int i = 0; i < 8; i++) \
+		if ((i & step) == 0) \
+		{ \
+			Lanes8		low = v[i]; \
+			Lanes8		high = v[i + step]; \
+			\
+			v[i] = __builtin_shuffle(low, high, first); \
+			v[i + step] = __builtin_shuffle(low, high, second); \
+		}
+
+typedef int32_t Places8 __attribute__((vector_size(32)));
+
+/* to (8, width) = scale * the transpose of eight rows of eight. */
+static TCLS_BODY void
+transpose_tile(float *to, size_t width, const float *from, size_t stride, float scale)
+{
+	Lanes8		v[8];
+
+#pragma GCC unroll 8
+	for (size_t i = 0; i < 8; i++)
+		v[i] = scale * *(const Lanes8 *) (from + i * stride);
+#pragma GCC unroll 8
+	SWAP_PAIRS(v, 1, ((Places8) {0, 8, 2, 10, 4, 12, 6, 14}), ((Places8) {1, 9, 3, 11, 5, 13, 7, 15}))
+#pragma GCC unroll 8
+	SWAP_PAIRS(v, 2, ((Places8) {0, 1, 8, 9, 4, 5, 12, 13}), ((Places8) {2, 3, 10, 11, 6, 7, 14, 15}))
+#pragma GCC unroll 8
+	SWAP_PAIRS(v, 4, ((Places8) {0, 1, 2, 3, 8, 9, 10, 11}), ((Places8) {4, 5, 6, 7, 12, 13, 14, 15}))
+#pragma GCC unroll 8
+	for (size_t i = 0; i < 8; i++)
+		*(Lanes8 *) (to + i * width) = v[i];
+}
+
 /* to (columns, width) = scale * transposed from, with zeros behind the n columns. */
 static TCLS_BODY void
-copy_transposed(float *to, size_t width, const float *from, size_t stride, size_t rows, size_t columns, float scale)
+copy_transposed(float *to, size_t width, const float *from, size_t stride, size_t rows, size_t columns, float scale,
+				TclsIsa isa)
 {
+	size_t		whole_rows = isa == TCLS_ISA_PLAIN ? 0 : rows / 8 * 8;
+	size_t		whole_columns = columns / 8 * 8;
+
+	for (size_t i = 0; i < whole_rows; i += 8)
+		for (size_t k = 0; k < whole_columns; k += 8)
+			transpose_tile(to + k * width + i, width, from + i * stride + k, stride, scale);
 	for (size_t i = 0; i < rows; i++)
-		for (size_t k = 0; k < columns; k++)
+		for (size_t k = i < whole_rows ? whole_columns : 0; k < columns; k++)
 			to[k * width + i] = scale * from[i * stride + k];
 	for (size_t k = 0; k < columns; k++)
 		for (size_t i = rows; i < width; i++)
 			to[k * width + i] = 0.0f;
 }
 
-/* e^(row - max) in place, times the mask; returns max, *sum the sum without the mask. */
+/* Below the exponent of everything: e^(FAR_BELOW - max) is no more than rounding. */
+#define FAR_BELOW -1e30f
+
+/*
+ * e^(row - max) in place, times the mask; returns max, *sum the sum without the mask.
+ * What is behind the n scores, up to whole tiles, takes part as nothing.
+ */
 static TCLS_BODY float
-exponentiate(float *sum, float *row, size_t n, const TclsDropout *dropout, uint64_t mask_row)
+exponentiate(float *sum, float *row, size_t n, size_t n_padded, const TclsDropout *dropout, uint64_t mask_row)
 {
 	float		max = row[0];
 	float		total = 0;
 
+	for (size_t j = n; j < n_padded; j++)
+		row[j] = FAR_BELOW;
 #pragma omp simd reduction(max:max)
-	for (size_t j = 0; j < n; j++)
+	for (size_t j = 0; j < n_padded; j++)
 		max = row[j] > max ? row[j] : max;
 #pragma omp simd reduction(+:total)
-	for (size_t j = 0; j < n; j++)
+	for (size_t j = 0; j < n_padded; j++)
 	{
-		row[j] = tcls_exp(row[j] - max);
+		row[j] = tcls_exp_negative(row[j] - max);
 		total += row[j];
 	}
 	if (dropout->probability > 0)
@@ -193,7 +242,7 @@ exponentiate(float *sum, float *row, size_t n, const TclsDropout *dropout, uint6
 		TclsDropoutRow mask = tcls_dropout_row(dropout, mask_row);
 
 #pragma omp simd
-		for (size_t j = 0; j < n; j++)
+		for (size_t j = 0; j < n_padded; j++)
 			row[j] *= tcls_dropout_factor(mask, (uint32_t) j);
 	}
 	*sum = total;
@@ -249,7 +298,7 @@ attention_forward(float *context, float *logsum, const float *qkv, const TclsAtt
 	const float *from = qkv + head * s.d;
 	float		inverse[BLOCK];
 
-	copy_transposed(keys, s.n_padded, from + s.hidden, s.stride, s.n, s.d, s.scale);
+	copy_transposed(keys, s.n_padded, from + s.hidden, s.stride, s.n, s.d, s.scale, isa);
 	copy_rows(values, s.d_padded, from + 2 * s.hidden, s.stride, s.n, s.d, 1.0f);
 	for (size_t first = 0; first < s.n; first += BLOCK)
 	{
@@ -263,7 +312,7 @@ attention_forward(float *context, float *logsum, const float *qkv, const TclsAtt
 		{
 			size_t		token = first + i;
 			float		sum;
-			float		max = exponentiate(&sum, scores + i * s.n_padded, s.n, &shape->dropout,
+			float		max = exponentiate(&sum, scores + i * s.n_padded, s.n, s.n_padded, &shape->dropout,
 										   (shape->first_token + token) * shape->heads + head);
 
 			if (logsum != NULL)
@@ -289,7 +338,8 @@ TCLS_VARIANTS_BY_ISA(attention_forward,
 					 (context, logsum, qkv, shape, head, scratch, isa))
 
 /*
- * One row of the backward: from scores S and dP = dO V^T to P * m and dS, in place.
+ * One row of the backward: from scores S and dP = dO V^T to P * m and dS, in place.  n is that
+ * of whole tiles: nothing reads what becomes of the places behind the scores.
  */
 static TCLS_BODY void
 score_gradient(float *p, float *ds, size_t n, float logsum, float delta, const TclsDropout *dropout,
@@ -302,7 +352,7 @@ score_gradient(float *p, float *ds, size_t n, float logsum, float delta, const T
 #pragma omp simd
 		for (size_t j = 0; j < n; j++)
 		{
-			float		probability = tcls_exp(p[j] - logsum);
+			float		probability = tcls_exp_negative(p[j] - logsum);
 			float		factor = tcls_dropout_factor(mask, (uint32_t) j);
 
 			p[j] = probability * factor;
@@ -313,7 +363,7 @@ score_gradient(float *p, float *ds, size_t n, float logsum, float delta, const T
 #pragma omp simd
 	for (size_t j = 0; j < n; j++)
 	{
-		p[j] = tcls_exp(p[j] - logsum);
+		p[j] = tcls_exp_negative(p[j] - logsum);
 		ds[j] = p[j] * (ds[j] - delta);
 	}
 }
@@ -332,7 +382,7 @@ block_gradients(float *p, float *ds, const float *dout, const float *context, co
 #pragma omp simd reduction(+:delta)
 		for (size_t k = 0; k < s->d; k++)
 			delta += dout[i * s->d_padded + k] * o[k];
-		score_gradient(p + i * s->n_padded, ds + i * s->n_padded, s->n, logsum[token * shape->heads + head], delta,
+		score_gradient(p + i * s->n_padded, ds + i * s->n_padded, s->n_padded, logsum[token * shape->heads + head], delta,
 					   &shape->dropout, (shape->first_token + token) * shape->heads + head);
 	}
 }
@@ -369,8 +419,8 @@ attention_backward(float *dqkv, const float *dcontext, const float *qkv, const f
 	float	   *to = dqkv + head * s.d;
 
 	copy_rows(keys, s.d_padded, from + s.hidden, s.stride, s.n, s.d, s.scale);
-	copy_transposed(keys_across, s.n_padded, from + s.hidden, s.stride, s.n, s.d, s.scale);
-	copy_transposed(values_across, s.n_padded, from + 2 * s.hidden, s.stride, s.n, s.d, 1.0f);
+	copy_transposed(keys_across, s.n_padded, from + s.hidden, s.stride, s.n, s.d, s.scale, isa);
+	copy_transposed(values_across, s.n_padded, from + 2 * s.hidden, s.stride, s.n, s.d, 1.0f, isa);
 	memset(dkeys, 0, 2 * size * sizeof(float));
 	for (size_t first = 0; first < s.n; first += BLOCK)
 	{

@@ -12,12 +12,12 @@
 #include "kernels/variant.h"
 
 /*
- * e^x to about 2 units in the last place; below -86 it stays at e^-86 = 4.5e-38, above
- * 88 at e^88; NaN stays NaN.  Polynomial of Cephes' expf on [-ln 2 / 2, ln 2 / 2].
+ * e^x for x <= 0 (or a little above) to about 2 units in the last place; below -86 it stays
+ * at e^-86 = 4.5e-38; NaN stays NaN.  Polynomial of Cephes' expf on [-ln 2 / 2, ln 2 / 2].
  * Adding 1.5 * 2^23 rounds x / ln 2 to an integer that then lies in the low bits.
  */
 static TCLS_BODY float
-tcls_exp(float x)
+tcls_exp_negative(float x)
 {
 	float		shifted;
 	float		n;
@@ -26,7 +26,6 @@ tcls_exp(float x)
 	uint32_t	bits;
 
 	x = x < -86.0f ? -86.0f : x;
-	x = x > 88.0f ? 88.0f : x;
 	shifted = x * 1.44269504f + 12582912.0f;
 	n = shifted - 12582912.0f;
 	x = x - n * 0.693359375f;
@@ -43,6 +42,13 @@ tcls_exp(float x)
 	bits += exponent << 23;
 	memcpy(&p, &bits, sizeof(p));
 	return p;
+}
+
+/* The same for all x; above 88 it stays at e^88. */
+static TCLS_BODY float
+tcls_exp(float x)
+{
+	return tcls_exp_negative(x > 88.0f ? 88.0f : x);
 }
 
 /* A row of a dropout mask, ready for its columns. */

@@ -27,7 +27,7 @@ softmax_forward(float *y, const float *x, size_t rows, size_t columns)
 #pragma omp simd reduction(+:sum)
 		for (size_t i = 0; i < columns; i++)
 		{
-			out[i] = tcls_exp(in[i] - max);
+			out[i] = tcls_exp_negative(in[i] - max);
 			sum += out[i];
 		}
 		scale = 1.0f / sum;
