@@ -5,6 +5,9 @@
  * Batches have variable length and no padding: the tokens of all texts lie end
  * to end.  A text's result does not depend on its batch mates beyond rounding.
  * Gradients are added (+=) to parameters, activations are assigned (=).
+ *
+ * The weight of a text in a loss: class_weights[label] for single label (1 without); 1 for
+ * binary and multi-label, where PyTorch's mean does not divide by the weights.
  */
 #ifndef TEXTCLS_NETWORK_H
 #define TEXTCLS_NETWORK_H
@@ -46,7 +49,7 @@ typedef struct TclsTargets
 typedef struct TclsTrainStep
 {
 	uint64_t	dropout_seed;	/* differs from step to step; masks are functions of it */
-	bool		dropout;		/* off: deterministic forward */
+	bool		dropout;		/* in the layers that are trained, frozen ones run as in inference */
 	int32_t		first_layer;	/* gradients of layers below are neither computed nor wanted; L + 1: head only */
 	double		normalizer;		/* the loss is the sum over texts divided by this (0: by the weight of this batch) */
 } TclsTrainStep;

@@ -382,8 +382,8 @@ block_gradients(float *p, float *ds, const float *dout, const float *context, co
 #pragma omp simd reduction(+:delta)
 		for (size_t k = 0; k < s->d; k++)
 			delta += dout[i * s->d_padded + k] * o[k];
-		score_gradient(p + i * s->n_padded, ds + i * s->n_padded, s->n_padded, logsum[token * shape->heads + head], delta,
-					   &shape->dropout, (shape->first_token + token) * shape->heads + head);
+		score_gradient(p + i * s->n_padded, ds + i * s->n_padded, s->n_padded, logsum[token * shape->heads + head],
+					   delta, &shape->dropout, (shape->first_token + token) * shape->heads + head);
 	}
 }
 

@@ -96,22 +96,27 @@ tcls_gemm_path(void)
 	return selected_path;
 }
 
-/* Let OpenBLAS choose its core again, with OPENBLAS_CORETYPE as given; the variable is put back. */
+/*
+ * Let OpenBLAS choose its core again, with OPENBLAS_CORETYPE as given.  putenv() puts our
+ * string in the place of the variable's and later that one back, without a copy.
+ */
 static void
 choose_core(const char *core)
 {
-	char	   *before = getenv(CORE_VARIABLE);
-	char	   *saved = before == NULL ? NULL : strdup(before);
+	static char setting[sizeof(CORE_VARIABLE) + sizeof(paths[0].core)];
+	char	   *value = getenv(CORE_VARIABLE);
 
 	if (core[0] != '\0')
-		setenv(CORE_VARIABLE, core, 1);
+	{
+		snprintf(setting, sizeof(setting), "%s=%s", CORE_VARIABLE, core);
+		putenv(setting);
+	}
 	gotoblas_dynamic_quit();
 	gotoblas_dynamic_init();
-	if (saved != NULL)
-		setenv(CORE_VARIABLE, saved, 1);
+	if (value != NULL)
+		putenv(value - strlen(CORE_VARIABLE "="));
 	else
 		unsetenv(CORE_VARIABLE);
-	free(saved);
 }
 
 void
@@ -239,8 +244,14 @@ static const TestShape test_shapes[] = {
 	{384, 24, 48, true, false, 1.0f},
 };
 
-/* The largest operand above has 384 * 384 elements. */
-#define TEST_ELEMENTS (384 * 384)
+/* The largest operand above, and the largest result. */
+#define TEST_OPERAND (384 * 384)
+#define TEST_RESULT (128 * 384)
+
+static float test_a[TEST_OPERAND];
+static float test_b[TEST_OPERAND];
+static float test_actual[TEST_RESULT];
+static float test_wanted[TEST_RESULT];
 
 /* Values in -1..1 that differ from place to place. */
 static void
@@ -254,21 +265,21 @@ test_fill(float *data, size_t count, unsigned int seed)
 }
 
 static bool
-test_shape(const TestShape *shape, TclsGemm gemm, const float *a, const float *b, float *actual, float *wanted)
+test_shape(const TestShape *shape, TclsGemm gemm)
 {
 	size_t		size = (size_t) shape->m * (size_t) shape->n;
 	int			lda = shape->transpose_a ? shape->m : shape->k;
 	int			ldb = shape->transpose_b ? shape->k : shape->n;
 	float		tolerance = 1e-6f * (float) (shape->k + 16);
 
-	test_fill(actual, size, 3);
-	memcpy(wanted, actual, size * sizeof(float));
-	gemm(actual, a, b, shape->m, shape->n, shape->k, lda, ldb, shape->n, shape->transpose_a, shape->transpose_b,
-		 1.0f, shape->beta);
-	tcls_gemm_plain(wanted, a, b, shape->m, shape->n, shape->k, lda, ldb, shape->n, shape->transpose_a,
-					shape->transpose_b, 1.0f, shape->beta);
+	test_fill(test_actual, size, 3);
+	memcpy(test_wanted, test_actual, size * sizeof(float));
+	gemm(test_actual, test_a, test_b, shape->m, shape->n, shape->k, lda, ldb, shape->n, shape->transpose_a,
+		 shape->transpose_b, 1.0f, shape->beta);
+	tcls_gemm_plain(test_wanted, test_a, test_b, shape->m, shape->n, shape->k, lda, ldb, shape->n,
+					shape->transpose_a, shape->transpose_b, 1.0f, shape->beta);
 	for (size_t i = 0; i < size; i++)
-		if (!(fabsf(actual[i] - wanted[i]) <= tolerance))
+		if (!(fabsf(test_actual[i] - test_wanted[i]) <= tolerance))
 			return false;
 	return true;
 }
@@ -276,19 +287,12 @@ test_shape(const TestShape *shape, TclsGemm gemm, const float *a, const float *b
 bool
 tcls_gemm_test(TclsGemm gemm)
 {
-	size_t		count = sizeof(test_shapes) / sizeof(test_shapes[0]);
-	float	   *memory = malloc(4 * TEST_ELEMENTS * sizeof(float));
-	bool		sound = memory != NULL;
-
-	if (sound)
-	{
-		test_fill(memory, 2 * TEST_ELEMENTS, 1);
-		for (size_t i = 0; i < count && sound; i++)
-			sound = test_shape(&test_shapes[i], gemm, memory, memory + TEST_ELEMENTS, memory + 2 * TEST_ELEMENTS,
-							   memory + 3 * TEST_ELEMENTS);
-	}
-	free(memory);
-	return sound;
+	test_fill(test_a, TEST_OPERAND, 1);
+	test_fill(test_b, TEST_OPERAND, 2);
+	for (size_t i = 0; i < sizeof(test_shapes) / sizeof(test_shapes[0]); i++)
+		if (!test_shape(&test_shapes[i], gemm))
+			return false;
+	return true;
 }
 
 bool
