@@ -284,6 +284,7 @@ textcls_model_files(PG_FUNCTION_ARGS)
 Datum
 textcls_deploy(PG_FUNCTION_ARGS)
 {
+	PreventCommandIfReadOnly("textcls.deploy()");
 	tcls_catalog_deploy(text_to_cstring(PG_GETARG_TEXT_PP(0)), PG_GETARG_INT32(1));
 	PG_RETURN_VOID();
 }
@@ -291,18 +292,21 @@ textcls_deploy(PG_FUNCTION_ARGS)
 Datum
 textcls_rollback(PG_FUNCTION_ARGS)
 {
+	PreventCommandIfReadOnly("textcls.rollback()");
 	PG_RETURN_INT32(tcls_catalog_rollback(text_to_cstring(PG_GETARG_TEXT_PP(0))));
 }
 
 Datum
 textcls_drop_model(PG_FUNCTION_ARGS)
 {
+	PreventCommandIfReadOnly("textcls.drop_model()");
 	PG_RETURN_INT32(tcls_catalog_drop(required_text(fcinfo, 0, "model"), optional_number(fcinfo, 1)));
 }
 
 Datum
 textcls_drop_all_models(PG_FUNCTION_ARGS)
 {
+	PreventCommandIfReadOnly("textcls.drop_all_models()");
 	PG_RETURN_INT32(tcls_check_drop_all());
 }
 
@@ -310,6 +314,7 @@ textcls_drop_all_models(PG_FUNCTION_ARGS)
 Datum
 textcls_grant_model(PG_FUNCTION_ARGS)
 {
+	PreventCommandIfReadOnly("textcls.grant_model()");
 	tcls_catalog_grant(text_to_cstring(PG_GETARG_TEXT_PP(0)), PG_GETARG_OID(1));
 	PG_RETURN_VOID();
 }
@@ -317,6 +322,7 @@ textcls_grant_model(PG_FUNCTION_ARGS)
 Datum
 textcls_revoke_model(PG_FUNCTION_ARGS)
 {
+	PreventCommandIfReadOnly("textcls.revoke_model()");
 	tcls_catalog_revoke(text_to_cstring(PG_GETARG_TEXT_PP(0)), PG_GETARG_OID(1));
 	PG_RETURN_VOID();
 }
@@ -353,6 +359,7 @@ textcls_verify(PG_FUNCTION_ARGS)
 Datum
 textcls_repair(PG_FUNCTION_ARGS)
 {
+	PreventCommandIfReadOnly("textcls.repair()");
 	InitMaterializedSRF(fcinfo, 0);
 	put_findings((ReturnSetInfo *) fcinfo->resultinfo, tcls_check_repair());
 	PG_RETURN_NULL();
