@@ -41,8 +41,7 @@ typedef struct TclsModelRow
 /* Rows (TclsModelRow *) of one model, or of all when NULL, by name. */
 extern List *tcls_catalog_model_rows(const char *model);
 
-/* OID of the schema textcls and of a relation in it; an ERROR without the extension. */
-extern Oid	tcls_catalog_schema(void);
+/* OID of a relation in the schema textcls; an ERROR without the extension. */
 extern Oid	tcls_catalog_relation(const char *name);
 
 /* Raise insufficient_privilege unless the caller owns the newest of these versions. */

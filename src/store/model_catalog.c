@@ -29,8 +29,8 @@
 
 #define MAX_MODEL_NAME 255		/* bytes */
 
-Oid
-tcls_catalog_schema(void)
+static Oid
+catalog_schema(void)
 {
 	return get_namespace_oid("textcls", false);
 }
@@ -38,7 +38,7 @@ tcls_catalog_schema(void)
 Oid
 tcls_catalog_relation(const char *name)
 {
-	Oid			relation = get_relname_relid(name, tcls_catalog_schema());
+	Oid			relation = get_relname_relid(name, catalog_schema());
 
 	if (!OidIsValid(relation))
 		ereport(ERROR,
@@ -233,27 +233,11 @@ tcls_catalog_versions(const char *model)
 }
 
 TclsVersion *
-tcls_catalog_find(const char *model)
-{
-	TclsModelRow *row = model_row(model);
-
-	return row == NULL || row->deployed_version == 0 ? NULL : tcls_catalog_version(row->deployed_version);
-}
-
-TclsVersion *
 tcls_catalog_first(const char *model)
 {
 	List	   *versions = tcls_catalog_versions(model);
 
 	return versions == NIL ? NULL : linitial(versions);
-}
-
-Oid
-tcls_catalog_owner(const TclsVersion *version)
-{
-	List	   *versions = tcls_catalog_versions(version->model);
-
-	return versions == NIL ? InvalidOid : tcls_object_owner(((TclsVersion *) llast(versions))->weights);
 }
 
 /*
@@ -458,7 +442,7 @@ tcls_catalog_check_writable(const char *model)
 				 errmsg("a model's name must not be longer than %d bytes", MAX_MODEL_NAME)));
 	if (model_row(model) != NULL)
 		tcls_catalog_check_owner(model, tcls_catalog_versions(model));
-	else if (tcls_compat_schema_aclcheck(tcls_catalog_schema(), GetUserId(), ACL_CREATE) != ACLCHECK_OK)
+	else if (tcls_compat_schema_aclcheck(catalog_schema(), GetUserId(), ACL_CREATE) != ACLCHECK_OK)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied to create a model"),

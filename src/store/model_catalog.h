@@ -38,9 +38,6 @@ extern TclsVersion *tcls_catalog_resolve(const char *model, int32 number);
 /* By id; NULL when there is none.  No privilege check. */
 extern TclsVersion *tcls_catalog_version(int64 id);
 
-/* The deployed version of a model or NULL when there is no such model.  No privilege check. */
-extern TclsVersion *tcls_catalog_find(const char *model);
-
 /* The first version of a model (its base is the default base of later ones); no privilege check. */
 extern TclsVersion *tcls_catalog_first(const char *model);
 
@@ -49,9 +46,6 @@ extern List *tcls_catalog_versions(const char *model);
 
 /* Whether the current user may use a version with this object; the privilege check of every call. */
 extern bool tcls_catalog_may_use(Oid weights);
-
-/* Role that owns the model: the owner of its newest version's large object. */
-extern Oid	tcls_catalog_owner(const TclsVersion *version);
 
 /* Config JSON and tokenizer.json of a version, UTF-8 whatever the server's encoding, palloc'ed. */
 extern void tcls_catalog_texts(int64 version, char **config, size_t *config_size,
