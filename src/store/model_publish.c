@@ -113,8 +113,8 @@ current_versions(const char *model)
 }
 
 /*
- * JSON with every character outside ASCII as \uXXXX, so that it can be stored whatever the
- * server's encoding.  Such characters occur only within strings.
+ * JSON with every character outside ASCII as \uXXXX: a vocabulary holds characters that the server's
+ * encoding may lack, and its text is of use to nobody but us.  Such characters occur only within strings.
  */
 static char *
 escape_json_to_ascii(const char *json)
@@ -205,7 +205,7 @@ insert_version(const TclsNewVersion *version, int32 number)
 	values[0] = CStringGetTextDatum(version->model);
 	values[1] = Int32GetDatum(number);
 	values[2] = Int64GetDatum(version->base_version);
-	values[3] = CStringGetTextDatum(escape_json_to_ascii(version->config));
+	values[3] = CStringGetTextDatum(pg_any_to_server(version->config, strlen(version->config), PG_UTF8));
 	values[4] = CStringGetTextDatum(escape_json_to_ascii(version->tokenizer));
 	values[5] = PointerGetDatum(version->metrics);
 	values[6] = PointerGetDatum(version->options);
