@@ -35,8 +35,8 @@
 /* Files that nobody has opened for so long are removed when the next one is built. */
 #define KEEP_SECONDS (7 * 24 * 3600)
 
-/* Most bytes of one write call. */
-#define WRITE_PIECE ((size_t) 1 << 20)
+/* Most bytes that are allocated or written between two looks for interrupts, and sent to disk at a time. */
+#define WRITE_PIECE ((size_t) 8 << 20)
 
 typedef struct Mapping
 {
@@ -269,9 +269,30 @@ file_write(void *context, const void *data, size_t size)
 		}
 		bytes += written;
 		size -= written;
+		pg_flush_data(file->fd, file->size, written);
 		file->size += written;
 	}
 	return TCLS_OK;
+}
+
+/* Blocks for the whole file: a hole would turn a full disk into SIGBUS for those who map it.  0 or errno. */
+static int
+allocate_file(int fd, size_t size)
+{
+	size_t		done = 0;
+
+	while (done < size)
+	{
+		size_t		piece = Min(WRITE_PIECE, size - done);
+		int			error = posix_fallocate(fd, done, piece);
+
+		CHECK_FOR_INTERRUPTS();
+		if (error != 0 && error != EINTR)
+			return error;
+		if (error == 0)
+			done += piece;
+	}
+	return 0;
 }
 
 /* Fill the open file and bring it to disk; 0 or errno. */
@@ -284,10 +305,7 @@ fill_file(int fd, const TclsModel *model)
 	TclsStatus	status;
 	int			error;
 
-	/* Blocks first: a hole would turn a full disk into SIGBUS for those who map the file. */
-	do
-		error = posix_fallocate(fd, 0, size);
-	while (error == EINTR);
+	error = allocate_file(fd, size);
 	if (error != 0)
 		return error;
 	status = tcls_prepared_write(&file.writer, model, host);

@@ -87,6 +87,17 @@ restore_partly('structure', '--schema-only');
 like($error, qr/model "news" does not exist/, 'a dump of the structure has no models');
 is($restored->safe_psql('structure', 'SELECT count(*) FROM textcls.verify()'), '0', 'and nothing to repair');
 
+# A dump of the schema has rows and no objects; it goes into a database with the extension.
+my $rows = PostgreSQL::Test::Utils::tempdir() . '/rows';
+$node->command_ok([ 'pg_dump', '-Fc', '-n', 'textcls', '-f', $rows, '-d', $node->connstr('postgres') ], 'pg_dump -n');
+$restored->safe_psql('postgres', 'CREATE DATABASE rows');
+$restored->safe_psql('rows', 'CREATE EXTENSION textcls');
+$restored->command_ok([ 'pg_restore', '-a', '-d', $restored->connstr('rows'), $rows ], 'pg_restore of it');
+($rc, $out, $error) = $restored->psql('rows', "SELECT textcls.classify('Zebra', 'news')");
+like($error, qr/weights of model "news" version 1 are missing/, 'its models have no weights');
+is($restored->safe_psql('rows', "SELECT count(*) > 0 FROM textcls.repair(); SELECT count(*) FROM textcls.models"),
+	"t\n0", 'and are removed by repair()');
+
 # Some objects come back, others do not.
 $restored->safe_psql('postgres', 'SELECT lo_unlink(weights) FROM textcls.model_versions'
 	. " WHERE is_deployed AND model = 'news'");
