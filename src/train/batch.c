@@ -21,24 +21,64 @@ tcls_batch_create(TclsBatch *out, int32_t capacity, const TclsConfig *config, in
 	return tcls_alloc(&out->labels, texts, sizeof(int32_t), host);
 }
 
-/* Leave tokens out of the text that was copied last. */
-static void
-drop_tokens(TclsBatch *batch)
+static TclsStatus
+add_token(TclsBatch *batch, int32_t id, TclsHost *host)
 {
-	int32_t    *ids = (int32_t *) batch->ids.data + batch->starts[batch->count - 1];
-	int32_t		n_tokens = batch->starts[batch->count] - batch->starts[batch->count - 1];
-	int32_t		kept = 0;
-	TclsRng		rng = {tcls_rng_mix(batch->token_dropout_key, (uint64_t) batch->count)};
+	batch->starts[batch->count + 1]++;
+	return tcls_bytes_append(&batch->ids, &id, sizeof(id), host);
+}
 
-	for (int32_t t = 0; t < n_tokens; t++)
-		if (t == 0 || t == n_tokens - 1 || tcls_rng_uniform(&rng) >= batch->token_dropout)
-			ids[kept++] = ids[t];
-	batch->starts[batch->count] -= n_tokens - kept;
-	batch->ids.size -= (size_t) (n_tokens - kept) * sizeof(int32_t);
+static bool
+has_room(const TclsBatch *batch, const TclsTokenNoise *noise)
+{
+	return batch->starts[batch->count + 1] - batch->starts[batch->count] < noise->max_tokens - 1;
+}
+
+/* The token, or its pieces. */
+static TclsStatus
+add_in_pieces(TclsBatch *batch, int32_t id, const TclsTokenNoise *noise, TclsRng *rng, TclsHost *host)
+{
+	const int32_t *starts = noise->subwords->starts;
+	bool		is_known = id >= 0 && id < noise->subwords->vocabulary_size;
+
+	if (!is_known || starts[id] == starts[id + 1] || tcls_rng_uniform(rng) >= noise->subword_dropout)
+		return has_room(batch, noise) ? add_token(batch, id, host) : TCLS_OK;
+	for (int32_t i = starts[id]; i < starts[id + 1]; i++)
+		TCLS_TRY(add_in_pieces(batch, noise->subwords->pieces[i], noise, rng, host));
+	return TCLS_OK;
 }
 
 static TclsStatus
-add_example(TclsBatch *batch, const TclsExample *example, int64_t index, TclsHost *host)
+add_noisy_tokens(TclsBatch *batch, const TclsExample *example, const TclsTokenNoise *noise, TclsHost *host)
+{
+	TclsRng		rng = {tcls_rng_mix(noise->key, (uint64_t) batch->count)};
+	int32_t		last = example->n_tokens - 1;
+
+	TCLS_TRY(add_token(batch, example->ids[0], host));
+	for (int32_t t = 1; t < last; t++)
+	{
+		if (tcls_rng_uniform(&rng) < noise->token_dropout)
+			continue;
+		if (noise->subword_dropout > 0)
+			TCLS_TRY(add_in_pieces(batch, example->ids[t], noise, &rng, host));
+		else
+			TCLS_TRY(add_token(batch, example->ids[t], host));
+	}
+	return last > 0 ? add_token(batch, example->ids[last], host) : TCLS_OK;
+}
+
+static TclsStatus
+add_tokens(TclsBatch *batch, const TclsExample *example, const TclsTokenNoise *noise, TclsHost *host)
+{
+	batch->starts[batch->count + 1] = batch->starts[batch->count];
+	if (noise != NULL && example->n_tokens > 0)
+		return add_noisy_tokens(batch, example, noise, host);
+	batch->starts[batch->count + 1] += example->n_tokens;
+	return tcls_bytes_append(&batch->ids, example->ids, (size_t) example->n_tokens * sizeof(int32_t), host);
+}
+
+static TclsStatus
+add_example(TclsBatch *batch, const TclsExample *example, int64_t index, const TclsTokenNoise *noise, TclsHost *host)
 {
 	size_t		outputs = (size_t) batch->outputs;
 
@@ -47,21 +87,18 @@ add_example(TclsBatch *batch, const TclsExample *example, int64_t index, TclsHos
 						 (long long) index, example->label, batch->num_labels);
 	if (batch->multi != NULL && example->multi == NULL)
 		return tcls_fail(host, TCLS_BAD_ARGUMENT, "example %lld has no label vector", (long long) index);
-	TCLS_TRY(tcls_bytes_append(&batch->ids, example->ids, (size_t) example->n_tokens * sizeof(int32_t), host));
+	TCLS_TRY(add_tokens(batch, example, noise, host));
 	if (batch->labels != NULL)
 		batch->labels[batch->count] = example->label;
 	else
 		memcpy(batch->multi + (size_t) batch->count * outputs, example->multi, outputs * sizeof(float));
 	batch->count++;
-	batch->starts[batch->count] = batch->starts[batch->count - 1] + example->n_tokens;
-	if (batch->token_dropout > 0)
-		drop_tokens(batch);
 	return TCLS_OK;
 }
 
 TclsStatus
 tcls_batch_load(TclsBatch *batch, const TclsExampleSource *source, const int64_t *indexes, int64_t first,
-				int32_t count, TclsHost *host)
+				int32_t count, const TclsTokenNoise *noise, TclsHost *host)
 {
 	batch->count = 0;
 	batch->ids.size = 0;
@@ -71,7 +108,7 @@ tcls_batch_load(TclsBatch *batch, const TclsExampleSource *source, const int64_t
 		TclsExample example;
 
 		TCLS_TRY(source->read(source->context, index, &example));
-		TCLS_TRY(add_example(batch, &example, index, host));
+		TCLS_TRY(add_example(batch, &example, index, noise, host));
 	}
 	return TCLS_OK;
 }

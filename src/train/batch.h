@@ -7,6 +7,7 @@
 
 #include "encoder/network.h"
 #include "train/example.h"
+#include "train/subwords.h"
 
 typedef struct TclsBatch
 {
@@ -19,8 +20,6 @@ typedef struct TclsBatch
 	int32_t		capacity;
 	int32_t		outputs;		/* K */
 	int32_t		num_labels;
-	double		token_dropout;	/* probability with which a token is left out when loaded; 0 at first */
-	uint64_t	token_dropout_key;	/* which ones is a function of it */
 } TclsBatch;
 
 /* Consecutive texts of a batch, borrowed from it until the next piece is taken. */
@@ -31,16 +30,28 @@ typedef struct TclsPiece
 	int32_t		next;			/* first text of the next piece */
 } TclsPiece;
 
+/*
+ * Noise on the tokens of a training text, but the first and the last, which are the
+ * tokenizer's marks.  Which tokens it hits is a function of the key.
+ */
+typedef struct TclsTokenNoise
+{
+	double		token_dropout;	/* probability with which a token is left out */
+	double		subword_dropout;	/* and with which one is written in pieces, and these again */
+	const TclsSubwords *subwords;	/* may be NULL when subword_dropout is 0 */
+	int32_t		max_tokens;		/* a text that would get longer loses its end */
+	uint64_t	key;
+} TclsTokenNoise;
+
 extern TclsStatus tcls_batch_create(TclsBatch *out, int32_t capacity, const TclsConfig *config, int32_t num_labels,
 									TclsHost *host);
 
 /*
  * Copy the examples in; labels are checked (TCLS_BAD_ARGUMENT).  indexes NULL:
- * the count examples from first on.  Token dropout spares the first and the last token
- * of a text, which are the tokenizer's marks.
+ * the count examples from first on.  noise NULL: none.
  */
 extern TclsStatus tcls_batch_load(TclsBatch *batch, const TclsExampleSource *source, const int64_t *indexes,
-								  int64_t first, int32_t count, TclsHost *host);
+								  int64_t first, int32_t count, const TclsTokenNoise *noise, TclsHost *host);
 
 extern int64_t tcls_batch_tokens(const TclsBatch *batch);
 

@@ -21,6 +21,7 @@ const TclsTrainOptions tcls_scratch_train_defaults = {
 	.lr_scheduler_type = TCLS_LINEAR,
 	.label_smoothing = 0,
 	.token_dropout = 0.3,
+	.subword_dropout = 0.1,
 	.dropout = true,
 	.head_only = false,
 	.early_stopping_patience = 3,

@@ -23,6 +23,7 @@ const TclsTrainOptions tcls_train_defaults = {
 	.lr_scheduler_type = TCLS_LINEAR,
 	.label_smoothing = 0,
 	.token_dropout = 0,
+	.subword_dropout = 0,
 	.dropout = true,
 	.head_only = false,
 	.early_stopping_patience = 0,
@@ -82,6 +83,7 @@ tcls_train_options_check(const TclsTrainOptions *options, int32_t num_labels, Tc
 		{"max_batch_tokens", options->max_batch_tokens, 1, 1 << 24, false, false},
 		{"label_smoothing", options->label_smoothing, 0, 1, false, true},
 		{"token_dropout", options->token_dropout, 0, 1, false, true},
+		{"subword_dropout", options->subword_dropout, 0, 1, false, true},
 		{"early_stopping_patience", options->early_stopping_patience, 0, 1e9, false, false},
 		{"eval_every", options->eval_every, 0, 1e6, true, false},
 	};

@@ -34,6 +34,7 @@ typedef struct TclsTrainOptions
 	TclsSchedule lr_scheduler_type;
 	float		label_smoothing;
 	double		token_dropout;	/* of the tokens of a text are left out, others each time */
+	double		subword_dropout;	/* of the tokens are written in shorter pieces, others each time */
 	bool		dropout;
 	bool		head_only;		/* all but the head is frozen */
 	int32_t		early_stopping_patience;	/* evaluations without a better metric; 0: never */

@@ -18,7 +18,7 @@
 /* Own streams of randomness below one seed. */
 #define ORDER_STREAM 1
 #define DROPOUT_STREAM 2
-#define TOKEN_DROPOUT_STREAM 3
+#define NOISE_STREAM 3
 
 static TclsStatus
 check_inputs(const TclsModel *model, const TclsExampleSource *train, const TclsTrainOptions *options, TclsHost *host)
@@ -102,6 +102,8 @@ tcls_trainer_create(TclsTrainer **out, TclsModel *model, const TclsExampleSource
 	TCLS_TRY(tcls_alloc(&trainer->indexes, (size_t) options->batch_size, sizeof(int64_t), host));
 	TCLS_TRY(tcls_batch_create(&trainer->batch, options->batch_size, &model->config.numbers,
 							   model->config.num_labels, host));
+	if (options->subword_dropout > 0)
+		TCLS_TRY(tcls_subwords_create(&trainer->subwords, &model->tokenizer, host));
 	TCLS_TRY(count_steps(&trainer->state.total_steps, trainer));
 	bind_optimizer(trainer);
 	*out = trainer;
@@ -122,6 +124,7 @@ tcls_trainer_destroy(TclsTrainer *trainer)
 	tcls_free(trainer->moment2, host);
 	tcls_free(trainer->best, host);
 	tcls_free(trainer->indexes, host);
+	tcls_subwords_destroy(&trainer->subwords, host);
 	tcls_batch_destroy(&trainer->batch, host);
 	tcls_arena_free(&trainer->arena);
 	tcls_free(trainer, host);
@@ -302,15 +305,19 @@ static TclsStatus
 load_batch(TclsTrainer *trainer)
 {
 	const TclsTrainState *state = &trainer->state;
-	uint64_t	key = tcls_rng_mix(trainer->options.seed, TOKEN_DROPOUT_STREAM);
+	uint64_t	key = tcls_rng_mix(trainer->options.seed, NOISE_STREAM);
+	TclsTokenNoise noise = {
+		.token_dropout = trainer->options.token_dropout,
+		.subword_dropout = trainer->options.subword_dropout,
+		.subwords = &trainer->subwords,
+		.max_tokens = trainer->model->config.max_length,
+		.key = tcls_rng_mix(key, (uint64_t) state->step)
+	};
+	bool		is_noisy = noise.token_dropout > 0 || noise.subword_dropout > 0;
 	int32_t		count = tcls_batcher_get(trainer->indexes, &trainer->batcher, state->epoch, state->position);
-	TclsStatus	status;
 
-	trainer->batch.token_dropout = trainer->options.token_dropout;
-	trainer->batch.token_dropout_key = tcls_rng_mix(key, (uint64_t) state->step);
-	status = tcls_batch_load(&trainer->batch, trainer->train, trainer->indexes, 0, count, trainer->host);
-	trainer->batch.token_dropout = 0;
-	return status;
+	return tcls_batch_load(&trainer->batch, trainer->train, trainer->indexes, 0, count, is_noisy ? &noise : NULL,
+						   trainer->host);
 }
 
 static TclsStatus

@@ -73,6 +73,7 @@ struct TclsTrainer
 	TclsWeights gradients;		/* pointers into gradient */
 	TclsOptimizer optimizer;
 	TclsBatcher batcher;
+	TclsSubwords subwords;		/* empty without subword_dropout */
 	int64_t    *indexes;		/* (batch_size) examples of the present step */
 	TclsBatch	batch;			/* of the present step or of the evaluation */
 	TclsArena	arena;

@@ -105,7 +105,7 @@ evaluate_source(EvaluationCounts *counts, TclsTrainer *trainer, const TclsExampl
 		TclsPiece	piece;
 
 		TCLS_TRY(tcls_batch_load(batch, source, NULL, first, left < batch->capacity ? (int32_t) left : batch->capacity,
-								 trainer->host));
+								 NULL, trainer->host));
 		for (int32_t text = 0; text < batch->count; text = piece.next)
 		{
 			TCLS_TRY(tcls_poll(trainer->host));

@@ -100,7 +100,7 @@ pieces_cover_the_batch(UnitHost *unit)
 	TclsBatch	batch;
 
 	CHECK_OK(tcls_batch_create(&batch, 30, &config, 3, &unit->host), &unit->host);
-	CHECK_OK(tcls_batch_load(&batch, &source, NULL, 0, 30, &unit->host), &unit->host);
+	CHECK_OK(tcls_batch_load(&batch, &source, NULL, 0, 30, NULL, &unit->host), &unit->host);
 	for (int32_t budget = 1; budget < 4000; budget = budget * 3 + 1)
 	{
 		int32_t		next = 0;
@@ -135,17 +135,17 @@ token_dropout_spares_the_marks(UnitHost *unit)
 	int32_t		ids[128];
 	TclsExampleSource source = {.count = 100, .read = counting_read, .context = ids};
 	TclsBatch	batch;
+	TclsTokenNoise noise = {.token_dropout = 0.3, .max_tokens = 128};
 	int64_t		all;
 	int64_t		kept[2];
 
 	CHECK_OK(tcls_batch_create(&batch, 100, &config, 3, &unit->host), &unit->host);
-	CHECK_OK(tcls_batch_load(&batch, &source, NULL, 0, 100, &unit->host), &unit->host);
+	CHECK_OK(tcls_batch_load(&batch, &source, NULL, 0, 100, NULL, &unit->host), &unit->host);
 	all = tcls_batch_tokens(&batch);
-	batch.token_dropout = 0.3;
 	for (uint64_t key = 0; key < 2; key++)
 	{
-		batch.token_dropout_key = key;
-		CHECK_OK(tcls_batch_load(&batch, &source, NULL, 0, 100, &unit->host), &unit->host);
+		noise.key = key;
+		CHECK_OK(tcls_batch_load(&batch, &source, NULL, 0, 100, &noise, &unit->host), &unit->host);
 		kept[key] = tcls_batch_tokens(&batch);
 		CHECK_CLOSE((double) kept[key], 200 + 0.7 * (double) (all - 200), 0.03 * (double) all);
 		for (int32_t i = 0; i < 100; i++)
