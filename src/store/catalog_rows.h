@@ -47,8 +47,12 @@ extern Oid	tcls_catalog_relation(const char *name);
 /* Raise insufficient_privilege unless the caller owns the newest of these versions. */
 extern void tcls_catalog_check_owner(const char *model, List *versions);
 
-/* Lock the row of a model that the caller must own; its versions as they are under the lock. */
+/*
+ * Lock the row of a model that the caller must own; its versions as they are under the lock.  Until
+ * tcls_catalog_end_change() the active snapshot is younger than the lock.
+ */
 extern List *tcls_catalog_lock(const char *model, int64 *deployed, int64 *previous);
+extern void tcls_catalog_end_change(void);
 
 /* Steps of dropping and deploying, under the lock.  A version goes with its object and prepared file. */
 extern void tcls_catalog_set_deployed(const char *model, int64 version);

@@ -167,6 +167,7 @@ repair_model(List *actions, const char *model)
 		tcls_catalog_delete_model(model);
 		actions = add_finding(actions, model, 0, InvalidOid, "model removed");
 	}
+	tcls_catalog_end_change();
 	return actions;
 }
 

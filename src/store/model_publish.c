@@ -99,17 +99,23 @@ fetched_int64(int column)
 	return isnull ? 0 : DatumGetInt64(value);
 }
 
-/* The versions that are there now: after waiting for a lock the active snapshot may be too old. */
+/*
+ * Look from now on with a snapshot that is younger than the lock just taken, so that what others
+ * committed while this session waited is seen.  tcls_catalog_end_change() ends it.
+ */
 static List *
-current_versions(const char *model)
+begin_change(const char *model)
 {
-	List	   *versions;
-
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	versions = tcls_catalog_versions(model);
+	return tcls_catalog_versions(model);
+}
+
+void
+tcls_catalog_end_change(void)
+{
 	PopActiveSnapshot();
-	return versions;
+	CommandCounterIncrement();
 }
 
 /*
@@ -323,7 +329,7 @@ tcls_catalog_publish(const TclsNewVersion *version, int32 *number)
 
 	tcls_catalog_check_writable(version->model);
 	*number = take_number(version);
-	versions = current_versions(version->model);
+	versions = begin_change(version->model);
 	if (versions != NIL)
 		tcls_catalog_check_owner(version->model, versions);
 	id = insert_version(version, *number);
@@ -338,7 +344,7 @@ tcls_catalog_publish(const TclsNewVersion *version, int32 *number)
 			inherit_privileges(version->weights, last->weights, owner);
 		tcls_object_describe(version->weights, psprintf("model \"%s\" version %d", version->model, *number));
 	}
-	CommandCounterIncrement();
+	tcls_catalog_end_change();
 	return id;
 }
 
@@ -359,7 +365,7 @@ tcls_catalog_lock(const char *model, int64 *deployed, int64 *previous)
 	*deployed = fetched_int64(1);
 	*previous = fetched_int64(2);
 	SPI_finish();
-	versions = current_versions(model);
+	versions = begin_change(model);
 	tcls_catalog_check_owner(model, versions);
 	return versions;
 }
@@ -397,6 +403,7 @@ tcls_catalog_deploy(const char *model, int32 number)
 	List	   *versions = tcls_catalog_lock(model, &deployed, &previous);
 
 	tcls_catalog_set_deployed(model, version_numbered(versions, model, number)->id);
+	tcls_catalog_end_change();
 }
 
 int32
@@ -413,6 +420,7 @@ tcls_catalog_rollback(const char *model)
 				 errmsg("model \"%s\" has no previously deployed version", model),
 				 errhint("Choose a version with textcls.deploy().")));
 	tcls_catalog_set_deployed(model, version->id);
+	tcls_catalog_end_change();
 	return version->number;
 }
 
@@ -461,7 +469,7 @@ tcls_catalog_delete_model(const char *model)
 	tcls_catalog_execute("DELETE FROM textcls.model WHERE name = $1", 1, types, values, NULL, false);
 }
 
-static int32
+static void
 drop_version(List *versions, const char *model, int32 number, int64 deployed)
 {
 	TclsVersion *version = version_numbered(versions, model, number);
@@ -472,7 +480,17 @@ drop_version(List *versions, const char *model, int32 number, int64 deployed)
 				 errmsg("version %d of model \"%s\" is deployed", number, model),
 				 errhint("Deploy another version first, or drop the whole model.")));
 	tcls_catalog_delete_version(version);
-	return 1;
+}
+
+static void
+drop_model(List *versions, const char *model)
+{
+	ListCell   *cell;
+
+	check_no_job(model);
+	foreach(cell, versions)
+		tcls_catalog_delete_version(lfirst(cell));
+	tcls_catalog_delete_model(model);
 }
 
 int32
@@ -481,15 +499,13 @@ tcls_catalog_drop(const char *model, int32 number)
 	int64		deployed;
 	int64		previous;
 	List	   *versions = tcls_catalog_lock(model, &deployed, &previous);
-	ListCell   *cell;
 
 	if (number != 0)
-		return drop_version(versions, model, number, deployed);
-	check_no_job(model);
-	foreach(cell, versions)
-		tcls_catalog_delete_version(lfirst(cell));
-	tcls_catalog_delete_model(model);
-	return list_length(versions);
+		drop_version(versions, model, number, deployed);
+	else
+		drop_model(versions, model);
+	tcls_catalog_end_change();
+	return number != 0 ? 1 : list_length(versions);
 }
 
 /* Objects (oid) of all versions that exist. */
@@ -516,6 +532,7 @@ tcls_catalog_grant(const char *model, Oid role)
 	int64		previous;
 
 	change_privilege(objects_of(tcls_catalog_lock(model, &deployed, &previous)), role, true, false);
+	tcls_catalog_end_change();
 }
 
 void
@@ -525,4 +542,5 @@ tcls_catalog_revoke(const char *model, Oid role)
 	int64		previous;
 
 	change_privilege(objects_of(tcls_catalog_lock(model, &deployed, &previous)), role, false, false);
+	tcls_catalog_end_change();
 }
