@@ -87,6 +87,7 @@ static const Option option_table[] = {
 	{"lr_scheduler_type", OPTION_CHOICE, FIELD(train.lr_scheduler_type), .choices = schedules},
 	{"label_smoothing_factor", OPTION_FLOAT, FIELD(train.label_smoothing), CHECKED_LATER},
 	{"token_dropout", OPTION_DOUBLE, FIELD(train.token_dropout), CHECKED_LATER},
+	{"subword_dropout", OPTION_DOUBLE, FIELD(train.subword_dropout), CHECKED_LATER},
 	{"early_stopping_patience", OPTION_INT32, FIELD(train.early_stopping_patience), CHECKED_LATER},
 	{"metric_for_best_model", OPTION_CHOICE, FIELD(train.metric_for_best_model), .choices = metrics},
 	{"seed", OPTION_INT64, FIELD(train.seed), 0, 9007199254740992.0},

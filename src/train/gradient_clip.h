@@ -9,7 +9,7 @@
 
 #include <stddef.h>
 
-/* *squares gets the sum of squares of count floats, in double and in a fixed order; not finite if one of them is not. */
+/* Sum of squares of count floats, in double and in a fixed order; not finite if one of them is not. */
 extern void tcls_gradient_squares(double *squares, const float *gradient, size_t count);
 
 /* Factor that brings a gradient of this norm to max_norm; 1 if it is shorter or max_norm is 0. */

@@ -104,7 +104,9 @@ made_read(void *context, int64_t index, TclsExample *example)
 	example->n_tokens = 1 + (int32_t) (tcls_rng_mix(made->key, (uint64_t) index) % MAX_TOKENS);
 	for (int32_t t = 0; t < example->n_tokens; t++)
 	{
-		made->ids[t] = (int32_t) (tcls_rng_next(&rng) % 4 == 0 ? 7 + tcls_rng_next(&rng) % 2 : tcls_rng_next(&rng) % 40);
+		bool		counts = tcls_rng_next(&rng) % 4 == 0;
+
+		made->ids[t] = (int32_t) (counts ? 7 + tcls_rng_next(&rng) % 2 : tcls_rng_next(&rng) % 40);
 		label += made->ids[t] == 7 || made->ids[t] == 8;
 	}
 	label = label < made->classes ? label : made->classes - 1;
