@@ -160,7 +160,10 @@ copy_rows(float *to, size_t width, const float *from, size_t stride, size_t rows
 		to[k] = 0.0f;
 }
 
-/* One step of a transposition of eight by eight: what lies step apart changes places. */
+/*
+ * One step of a transposition of eight by eight: what lies step apart changes places.
+ * first and second name the places in low and, from 8 on, in high.
+ */
 #define SWAP_PAIRS(v, step, first, second) \
 	for (int i = 0; i < 8; i++) \
 		if ((i & step) == 0) \
@@ -168,11 +171,16 @@ copy_rows(float *to, size_t width, const float *from, size_t stride, size_t rows
 			Lanes8		low = v[i]; \
 			Lanes8		high = v[i + step]; \
 			\
-			v[i] = __builtin_shuffle(low, high, first); \
-			v[i + step] = __builtin_shuffle(low, high, second); \
+			v[i] = first(low, high); \
+			v[i + step] = second(low, high); \
 		}
 
-typedef int32_t Places8 __attribute__((vector_size(32)));
+#define EVEN_SINGLES(low, high) __builtin_shufflevector(low, high, 0, 8, 2, 10, 4, 12, 6, 14)
+#define ODD_SINGLES(low, high) __builtin_shufflevector(low, high, 1, 9, 3, 11, 5, 13, 7, 15)
+#define EVEN_PAIRS(low, high) __builtin_shufflevector(low, high, 0, 1, 8, 9, 4, 5, 12, 13)
+#define ODD_PAIRS(low, high) __builtin_shufflevector(low, high, 2, 3, 10, 11, 6, 7, 14, 15)
+#define LOW_HALVES(low, high) __builtin_shufflevector(low, high, 0, 1, 2, 3, 8, 9, 10, 11)
+#define HIGH_HALVES(low, high) __builtin_shufflevector(low, high, 4, 5, 6, 7, 12, 13, 14, 15)
 
 /* to (8, width) = scale * the transpose of eight rows of eight. */
 static TCLS_BODY void
@@ -184,11 +192,11 @@ transpose_tile(float *to, size_t width, const float *from, size_t stride, float 
 	for (size_t i = 0; i < 8; i++)
 		v[i] = scale * *(const Lanes8 *) (from + i * stride);
 #pragma GCC unroll 8
-	SWAP_PAIRS(v, 1, ((Places8) {0, 8, 2, 10, 4, 12, 6, 14}), ((Places8) {1, 9, 3, 11, 5, 13, 7, 15}))
+	SWAP_PAIRS(v, 1, EVEN_SINGLES, ODD_SINGLES)
 #pragma GCC unroll 8
-	SWAP_PAIRS(v, 2, ((Places8) {0, 1, 8, 9, 4, 5, 12, 13}), ((Places8) {2, 3, 10, 11, 6, 7, 14, 15}))
+	SWAP_PAIRS(v, 2, EVEN_PAIRS, ODD_PAIRS)
 #pragma GCC unroll 8
-	SWAP_PAIRS(v, 4, ((Places8) {0, 1, 2, 3, 8, 9, 10, 11}), ((Places8) {4, 5, 6, 7, 12, 13, 14, 15}))
+	SWAP_PAIRS(v, 4, LOW_HALVES, HIGH_HALVES)
 #pragma GCC unroll 8
 	for (size_t i = 0; i < 8; i++)
 		*(Lanes8 *) (to + i * width) = v[i];
