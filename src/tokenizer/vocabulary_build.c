@@ -90,6 +90,16 @@ place_tokens(Plan *plan, TclsHost *host)
 	return TCLS_OK;
 }
 
+/* The ids that every text gets must be those of tokens. */
+static TclsStatus
+check_special(const Plan *plan, const char *name, int32_t id, TclsHost *host)
+{
+	if (id < 0 || id >= plan->vocabulary_size || plan->by_id[id].id < 0)
+		return tcls_fail(host, TCLS_BAD_FILE, "the %s token has the id %d, which no token of the vocabulary has", name,
+						 id);
+	return TCLS_OK;
+}
+
 /* Append the normalised content to plan->normalized. */
 static TclsStatus
 normalize_pattern(Plan *plan, const TclsTokenPart *token, TclsHost *host)
@@ -312,6 +322,9 @@ tcls_block_build(TclsTokenizer *out, const TclsTokenizerParts *parts, TclsHost *
 	plan.parts = parts;
 	TCLS_TRY(check_ids(&plan, host));
 	TCLS_TRY(place_tokens(&plan, host));
+	TCLS_TRY(check_special(&plan, "unknown", parts->unknown_id, host));
+	TCLS_TRY(check_special(&plan, "beginning", parts->begin_id, host));
+	TCLS_TRY(check_special(&plan, "end", parts->end_id, host));
 	TCLS_TRY(prepare_patterns(&plan, host));
 	TCLS_TRY(allocate_block(&block, &plan, host));
 	used = write_tokens(block, &plan);
