@@ -239,8 +239,9 @@ CREATE VIEW textcls.jobs WITH (security_barrier) AS
 			THEN 'interrupted' ELSE j.state END AS state,
 		j.phase, j.role_name AS role, j.relation_name AS relation, j.label_column, j.text_column, j.model, v.number AS version,
 		j.step, j.total_steps,
-		pg_catalog.round((100.0 OPERATOR(pg_catalog.*) j.step::pg_catalog.numeric
-			OPERATOR(pg_catalog./) NULLIF(j.total_steps, 0)::pg_catalog.numeric), 1) AS percent,
+		CASE WHEN j.state OPERATOR(pg_catalog.=) 'done' THEN 100.0	-- early stopping included
+			ELSE pg_catalog.round((100.0 OPERATOR(pg_catalog.*) j.step::pg_catalog.numeric
+				OPERATOR(pg_catalog./) NULLIF(j.total_steps, 0)::pg_catalog.numeric), 1) END AS percent,
 		j.epoch, j.loss, j.eta,
 		j.rows_read, j.rows_skipped, j.rows_truncated, j.warnings, j.metrics, j.options, j.deploy, j.attempts,
 		j.error, j.error_state, j.error_detail, j.error_hint,

@@ -52,14 +52,6 @@ tcls_job_lock_fence(int64 job)
 	return LockAcquire(&tag, FENCE_MODE, false, true) != LOCKACQUIRE_NOT_AVAIL;
 }
 
-void
-tcls_job_lock_release(int64 job)
-{
-	LOCKTAG		tag = job_tag(job);
-
-	LockRelease(&tag, WORKER_MODE, true);
-}
-
 int
 tcls_job_lock_holder(int64 job)
 {

@@ -11,7 +11,6 @@
 
 /* Take the job's lock as its worker, for the session; false when another process has it. */
 extern bool tcls_job_lock_acquire(int64 job);
-extern void tcls_job_lock_release(int64 job);
 
 /* Keep workers from the job to the end of the transaction; false when one has it. */
 extern bool tcls_job_lock_fence(int64 job);

@@ -280,8 +280,8 @@ adjust(Training *training)
 
 		tcls_structure_begin(model, &tokenizer, &wanted, training->options, training->host);
 	}
-	else
-		(void) tcls_structure_adjust(model, &wanted, training->options, training->host);
+	else if (!tcls_structure_adjust(model, &wanted, training->options, training->host))
+		training->options->train.head_learning_rate = 0;	/* the head is not new */
 	if (!tcls_table_source_order(training->source, model->config.labels, model->config.num_labels))
 		elog(ERROR, "a label of the rows is not in the model");
 	tcls_structure_admit(&model->config, training->options, training->host);

@@ -154,24 +154,27 @@ record_error(int64 id)
 			(errmsg("job " INT64_FORMAT " ended: %s", id, error->message)));
 }
 
+/* Whatever happens, SIGINT no longer matters afterwards. */
 static void
 run(int64 id)
 {
 	PG_TRY();
 	{
-		TclsJob    *job = claim(id);
+		TclsJob    *job = lock_job(id) ? claim(id) : NULL;
 
 		if (job != NULL)
 		{
 			check_attempts(job);
 			tcls_training_run(job, true);
 		}
+		pqsignal(SIGINT, SIG_IGN);
 	}
 	PG_CATCH();
 	{
 		record_error(id);
 	}
 	PG_END_TRY();
+	QueryCancelPending = false;
 }
 
 /* The slot is released before the look at what is queued: see job_launcher.c. */
@@ -197,12 +200,7 @@ textcls_worker_main(Datum main_arg)
 	slot = take_slot();
 	if (slot < 0)
 		proc_exit(0);
-	if (lock_job(job))
-	{
-		run(job);
-		pqsignal(SIGINT, SIG_IGN);
-		tcls_job_lock_release(job);
-	}
+	run(job);
 	start_next(slot);
 	proc_exit(0);
 }
