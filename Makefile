@@ -87,3 +87,8 @@ bench-train:
 # Embeddings of all-MiniLM-L6-v2 on 1,000 real texts, compared with transformers (PEER_PYTHON has them).
 minilm-check:
 	$(MAKE) -C test/bench minilm
+
+# Ids and offsets against Hugging Face on the data sets of TEXTCLS_DATA and RANDOM random strings: about an hour.
+.PHONY: tokenizer-diff
+tokenizer-diff:
+	$(MAKE) -C test/tokenizer_diff run

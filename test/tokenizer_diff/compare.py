@@ -22,7 +22,7 @@ import threading
 import unicodedata
 
 import numpy
-from tokenizers import AddedToken
+from tokenizers import AddedToken, Tokenizer
 from transformers import BertTokenizerFast
 
 BATCH = 2000
@@ -64,6 +64,7 @@ class Ours:
         self.file = tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8")
         self.file.write(backend.to_str())
         self.file.flush()
+        self.rewritten = subprocess.run([program, self.file.name, "rewrite"], capture_output=True, check=True).stdout
         self.process = subprocess.Popen([program, self.file.name], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def encode(self, texts):
@@ -158,6 +159,9 @@ def main():
     for seed, (name, vocabulary, settings, with_added) in enumerate(TOKENIZERS):
         backend = tokenizer_for(data, vocabulary, settings, with_added)
         ours = Ours(program, backend)
+        same = Tokenizer.from_str(ours.rewritten.decode("utf-8")).to_str() == backend.to_str()
+        failed += not same
+        print(f"{name}, tokenizer.json as we write it: {'loads as the same' if same else 'DIFFERS'}")
         sources = [("random strings", RandomTexts(seed).texts(-(-n_random // len(TOKENIZERS)))),
                    ("code points", code_point_texts())]
         if seed < MODEL_KINDS:
@@ -165,7 +169,7 @@ def main():
         for source, texts in sources:
             total, differences = compare(name, backend, ours, texts)
             failed += differences
-            print(f"{name}, {source}: {total} texts, {differences} differences", flush=True)
+            print(f"{name}, {source}: {total:,} texts, {differences} differences", flush=True)
         ours.close()
     sys.exit(failed != 0)
 

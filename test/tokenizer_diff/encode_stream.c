@@ -2,9 +2,9 @@
  * encode_stream.c
  *		Encodes texts from standard input for compare.py.
  *
- * Usage: encode_stream tokenizer.json
- * In: size (uint32) and bytes of each text.  Out: number of tokens (uint32, or
- * UINT32_MAX for a failure), then as many ids, starts and ends (int32).
+ * Usage: encode_stream tokenizer.json [rewrite]
+ * In: size (uint32) and bytes of each text.  Out: number of tokens (uint32), then
+ * as many ids, starts and ends (int32).  With rewrite: the tokenizer as we write it.
  */
 #include <string.h>
 
@@ -30,6 +30,16 @@ write_tokens(const TclsTokens *tokens)
 	fflush(stdout);
 }
 
+static void
+rewrite(const TclsTokenizer *tokenizer, UnitHost *unit)
+{
+	TclsBytes	json = {0};
+
+	if (tcls_tokenizer_to_json(&json, tokenizer, &unit->host) != TCLS_OK)
+		fail("rewrite", unit);
+	fwrite(json.data, 1, json.size, stdout);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -42,10 +52,12 @@ main(int argc, char **argv)
 	uint32_t	length;
 
 	unit_host_init(&unit);
-	json = argc == 2 ? unit_read_file(argv[1], &size) : NULL;
+	json = argc >= 2 ? unit_read_file(argv[1], &size) : NULL;
 	if (json == NULL || tcls_tokenizer_from_json(&tokenizer, json, size, &unit.host) != TCLS_OK)
 		fail("no tokenizer", &unit);
-	while (fread(&length, sizeof(length), 1, stdin) == 1)
+	if (argc > 2)
+		rewrite(&tokenizer, &unit);
+	while (argc == 2 && fread(&length, sizeof(length), 1, stdin) == 1)
 	{
 		text = realloc(text, (size_t) length + 1);
 		if (text == NULL || fread(text, 1, length, stdin) != length)
