@@ -11,6 +11,7 @@
 #include "base/pure_c.h"
 
 #define CHUNK 256				/* normalised characters read at a time */
+#define POLL_CANDIDATES 16384	/* places where an added token may begin */
 #define MAX_TEXT_SIZE ((size_t) 1 << 30)	/* so that tokens can be counted in an int32 */
 
 const TclsTokenizerSettings tcls_tokenizer_uncased = {true, true, true, -1, 100};
@@ -378,7 +379,7 @@ encode_text(Encoder *encoder)
 	size_t		searched = 0;	/* matches are looked for from here on */
 	size_t		done = 0;		/* what lies before belongs to a token or piece */
 
-	while (!encoder->is_full)
+	for (size_t candidates = 1; !encoder->is_full; candidates++)
 	{
 		size_t		begin = tcls_added_set_candidate(&encoder->raw, encoder->text, searched, encoder->size);
 		size_t		end;
@@ -386,12 +387,13 @@ encode_text(Encoder *encoder)
 
 		if (begin == encoder->size)
 			break;
+		if (candidates % POLL_CANDIDATES == 0)
+			TCLS_TRY(tcls_poll(encoder->host));
 		token = tcls_added_set_match(&encoder->raw, encoder->text + begin, encoder->size - begin);
 		searched = begin + (token == NULL ? 1 : token->pattern_size);
 		end = searched;
 		if (token == NULL || ((token->flags & TCLS_ADDED_SINGLE_WORD) != 0 && !is_single_word(encoder, begin, end)))
 			continue;
-		TCLS_TRY(tcls_poll(encoder->host));
 		if ((token->flags & TCLS_ADDED_LSTRIP) != 0)
 			begin = space_before(encoder, begin, done);
 		if ((token->flags & TCLS_ADDED_RSTRIP) != 0)

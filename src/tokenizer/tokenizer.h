@@ -57,9 +57,11 @@ extern const TclsTokenizerSettings tcls_tokenizer_uncased;	/* BERT's defaults */
 
 /*
  * Build a block from tokenizer.json (WordPiece with BertNormalizer and
- * BertPreTokenizer; added_tokens; the template or BertProcessing) or from vocab.txt.
- * The block comes from the host and is the caller's.  TCLS_BAD_FILE names what is
- * wrong, TCLS_UNSUPPORTED names the component we do not have.
+ * BertPreTokenizer; added_tokens; the template or BertProcessing; truncation,
+ * padding and decoder are ignored) or from vocab.txt (which needs [UNK], [CLS] and
+ * [SEP]; of two equal lines the later one is found).  The block comes from the host
+ * and is the caller's.  TCLS_BAD_FILE names what is wrong, TCLS_UNSUPPORTED names
+ * the component we do not have.
  */
 extern TclsStatus tcls_tokenizer_from_json(TclsTokenizer *out, const char *json, size_t size, TclsHost *host);
 extern TclsStatus tcls_tokenizer_from_vocabulary(TclsTokenizer *out, const char *text, size_t size,
@@ -86,8 +88,9 @@ extern TclsStatus tcls_tokenizer_open(TclsTokenizer *out, const void *block, siz
 /*
  * Tokenise size bytes of UTF-8 to at most max_length tokens, [CLS] and [SEP]
  * included (max_length >= 2; INT32_MAX for no limit; the work stops once the
- * limit is reached).  Character positions count code points of the text given.
- * TCLS_BAD_TEXT names the byte position of a byte that is not UTF-8.
+ * limit is reached).  Character positions count code points of the text given,
+ * which may have at most 1 GB.  TCLS_BAD_TEXT names the byte position of a byte
+ * that is not UTF-8, wherever it lies.
  */
 extern TclsStatus tcls_tokenizer_encode(TclsTokens *out, const TclsTokenizer *tokenizer, const char *text,
 										size_t size, int32_t max_length, bool with_offsets, TclsHost *host);

@@ -437,12 +437,14 @@ tcls_utf8_check(const char *text, size_t size, TclsHost *host)
 	const unsigned char *bytes = (const unsigned char *) text;
 	size_t		position = 0;
 
-	while (position < size)
+	for (size_t steps = 1; position < size; steps++)
 	{
 		utf8proc_int32_t code;
 		utf8proc_ssize_t length;
 		uint64_t	word;
 
+		if (steps % POLL_INTERVAL == 0)
+			TCLS_TRY(tcls_poll(host));
 		if (size - position >= sizeof(word))
 		{
 			memcpy(&word, bytes + position, sizeof(word));

@@ -19,11 +19,14 @@ static TclsStatus
 check_text(const char *text, size_t size, const TclsTokenizerSettings *settings, TclsHost *host)
 {
 	const char *nul = memchr(text, '\0', size);
+	TclsStatus	status;
 
 	if (size > UINT32_MAX)
 		return tcls_fail(host, TCLS_TOO_LARGE, "vocab.txt has %zu bytes, at most 4 GB are possible", size);
-	if (tcls_utf8_check(text, size, host) != TCLS_OK)
+	status = tcls_utf8_check(text, size, host);
+	if (status == TCLS_BAD_TEXT)
 		return tcls_fail(host, TCLS_BAD_FILE, "vocab.txt is not valid UTF-8");
+	TCLS_TRY(status);
 	if (nul != NULL)
 		return tcls_fail(host, TCLS_BAD_FILE, "vocab.txt has a zero byte at position %zu", (size_t) (nul - text));
 	if (settings->max_word_chars < 1 || settings->max_word_chars > TCLS_MAX_WORD_CHARS)

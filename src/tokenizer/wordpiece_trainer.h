@@ -22,7 +22,7 @@ typedef struct TclsVocabularyOptions
 	TclsTokenizerSettings settings;
 } TclsVocabularyOptions;
 
-/* Memory stays below about max_bytes: the rarest words are dropped when it is full. */
+/* Memory stays below about max_bytes and 20 MB: the rarest words are dropped when it is full. */
 extern TclsStatus tcls_wordpiece_trainer_create(TclsWordPieceTrainer **out, const TclsVocabularyOptions *options,
 												size_t max_bytes, TclsHost *host);
 
