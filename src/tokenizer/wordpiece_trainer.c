@@ -13,7 +13,7 @@
 
 #define CHUNK 256
 #define PREFIX "##"
-#define WORD_SHARE 4			/* the words take this part of the memory; merging needs about thrice as much */
+#define WORD_SHARE 8			/* the words take this part of the memory; merging needs about seven times as much */
 #define LEAST_BYTES ((size_t) 64 * 1024)
 #define CODE_POINTS 0x110000
 #define POLL_WORDS 4096
