@@ -33,6 +33,12 @@ const TclsTrainOptions tcls_train_defaults = {
 	.seed = 42
 };
 
+double
+tcls_train_epochs(int64_t examples)
+{
+	return fmin(30, fmax(3, round(8 * sqrt(8000.0 / (double) examples))));
+}
+
 typedef struct OptionRange
 {
 	const char *name;
@@ -77,7 +83,7 @@ tcls_train_options_check(const TclsTrainOptions *options, int32_t num_labels, Tc
 		{"adam_epsilon", options->adam_epsilon, 0, 1, true, false},
 		{"max_grad_norm", options->max_grad_norm, 0, 1e12, false, false},
 		{"warmup_ratio", options->warmup_ratio, 0, 1, false, false},
-		{"num_train_epochs", options->num_train_epochs, 0, 1e6, options->max_steps == 0, false},
+		{"num_train_epochs", options->num_train_epochs, 0, 1e6, false, false},
 		{"max_steps", (double) options->max_steps, 0, 1e12, false, false},
 		{"batch_size", options->batch_size, 1, 65536, false, false},
 		{"max_batch_tokens", options->max_batch_tokens, 1, 1 << 24, false, false},

@@ -27,7 +27,7 @@ typedef struct TclsTrainOptions
 	double		adam_epsilon;
 	double		max_grad_norm;	/* 0: no clipping */
 	double		warmup_ratio;
-	double		num_train_epochs;	/* may be a fraction */
+	double		num_train_epochs;	/* may be a fraction; 0: by the number of examples */
 	int64_t		max_steps;		/* 0: by epochs */
 	int32_t		batch_size;		/* texts a step */
 	int32_t		max_batch_tokens;	/* a step's texts run in pieces of at most so many tokens */
@@ -46,6 +46,12 @@ typedef struct TclsTrainOptions
 
 /* For fine-tuning a pretrained encoder: Hugging Face's defaults, with warm-up and evaluation each epoch. */
 extern const TclsTrainOptions tcls_train_defaults;
+
+/*
+ * Epochs that suit a model without a base: few examples want more of them, 8 at
+ * 8,000, in proportion to the square root, from 3 to 30.
+ */
+extern double tcls_train_epochs(int64_t examples);
 
 /* TCLS_BAD_ARGUMENT names the option and its range. */
 extern TclsStatus tcls_train_options_check(const TclsTrainOptions *options, int32_t num_labels, TclsHost *host);

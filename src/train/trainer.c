@@ -48,8 +48,12 @@ allocate_blocks(TclsTrainer *trainer)
 static TclsStatus
 count_steps(int64_t *total, const TclsTrainer *trainer)
 {
-	double		steps = ceil(trainer->options.num_train_epochs * (double) tcls_batcher_count(&trainer->batcher));
+	double		epochs = trainer->options.num_train_epochs;
+	double		steps;
 
+	if (epochs == 0)
+		epochs = tcls_train_epochs(trainer->train->count);
+	steps = ceil(epochs * (double) tcls_batcher_count(&trainer->batcher));
 	if (trainer->options.max_steps > 0)
 		steps = (double) trainer->options.max_steps;
 	if (steps > MAX_TOTAL_STEPS)

@@ -562,7 +562,7 @@ steps_and_evaluations_are_counted(UnitHost *unit)
 		int64_t		steps;
 		int			evaluations;
 	}			cases[] = {
-		{2, 0, 1, 52, 2}, {1.5, 0, 1, 39, 2}, {0.01, 0, 1, 1, 1}, {3, 5, 1, 5, 1}, {1, 0, 0.25, 26, 4},
+		{0, 0, 1, 780, 30}, {2, 0, 1, 52, 2}, {1.5, 0, 1, 39, 2}, {0.01, 0, 1, 1, 1}, {3, 5, 1, 5, 1}, {1, 0, 0.25, 26, 4},
 		{1, 0, 0.001, 26, 26}, {2, 0, 7, 52, 1}
 	};
 
@@ -589,6 +589,17 @@ steps_and_evaluations_are_counted(UnitHost *unit)
 		model_destroy(&model, &unit->host);
 	}
 	CHECK(unit->live_blocks == 0);
+}
+
+static void
+few_examples_get_more_epochs(UnitHost *unit)
+{
+	(void) unit;
+	CHECK(tcls_train_epochs(1) == 30);
+	CHECK(tcls_train_epochs(1000) == 23);
+	CHECK(tcls_train_epochs(8000) == 8);
+	CHECK(tcls_train_epochs(30000) == 4);
+	CHECK(tcls_train_epochs(10000000) == 3);
 }
 
 static void
@@ -764,6 +775,7 @@ main(void)
 	RUN(the_best_weights_are_the_result);
 	RUN(training_stops_early);
 	RUN(steps_and_evaluations_are_counted);
+	RUN(few_examples_get_more_epochs);
 	RUN(head_only_leaves_the_encoder);
 	RUN(other_problems_learn);
 	RUN(divergence_is_noticed);
