@@ -37,7 +37,7 @@
 #define REPORT_INTERVAL_MS 1000
 #define NOTICE_INTERVAL_MS 5000
 #define LOG_ROWS 200			/* about so many rows of losses a training */
-#define VOCABULARY_BYTES (256 * 1024 * 1024)	/* while words are counted */
+#define VOCABULARY_BYTES (64 * 1024 * 1024)	/* while words are counted */
 #define MAX_NAMED_LABELS 10
 
 typedef struct Training
