@@ -7,14 +7,18 @@
 #include "kernels/kernels.h"
 #include "base/pure_c.h"
 
-/* Multiply-adds of one piece: 2 GFLOP, some 100 ms on a slow core. */
-#define PIECE_WORK 1000000000.0
+/*
+ * Multiply-adds of one piece: 2 GFLOP, 25 ms at 80 GFLOP/s.  The older cores and
+ * plain C reach a quarter of that rate or less.
+ */
+#define PIECE_WORK 1e9
+#define PIECE_WORK_SLOW (PIECE_WORK / 4)
 
 /* Rows of a piece, when a row costs so many multiply-adds; whole blocks of the kernels where possible. */
 static size_t
 piece_rows(size_t rows, double work_per_row)
 {
-	double		most = PIECE_WORK / work_per_row;
+	double		most = (tcls_gemm_path() == 0 ? PIECE_WORK : PIECE_WORK_SLOW) / work_per_row;
 
 	if (most >= (double) rows)
 		return rows;

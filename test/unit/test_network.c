@@ -8,6 +8,7 @@
 
 #include "base/rng.h"
 #include "encoder/layer.h"
+#include "encoder/linear.h"
 #include "kernels/gemm.h"
 #include "kernels/kernels.h"
 #include "unit.h"
@@ -661,6 +662,42 @@ cancel_is_seen_everywhere(UnitHost *unit)
 	for_cases("bert_single", check_cancel, unit);
 }
 
+/* Above 2 GFLOP a product is split, on a slow path above a quarter of it; the result is the same. */
+static void
+large_products_are_split(UnitHost *unit)
+{
+	enum
+	{
+		ROWS = 1100, IN = 1000, OUT = 950
+	};
+	float	   *x;
+	float	   *weight;
+	float	   *split;
+	float	   *whole;
+
+	CHECK_OK(tcls_alloc(&x, ROWS * IN, sizeof(float), &unit->host), &unit->host);
+	CHECK_OK(tcls_alloc(&weight, OUT * IN, sizeof(float), &unit->host), &unit->host);
+	CHECK_OK(tcls_alloc_zero(&split, ROWS * OUT, sizeof(float), &unit->host), &unit->host);
+	CHECK_OK(tcls_alloc_zero(&whole, ROWS * OUT, sizeof(float), &unit->host), &unit->host);
+	for (size_t i = 0; i < ROWS * IN; i++)
+		x[i] = parameter_value(i);
+	for (size_t i = 0; i < OUT * IN; i++)
+		weight[i] = parameter_value(i + 77);
+	CHECK_OK(tcls_linear_forward(split, x, weight, ROWS, IN, OUT, &unit->host), &unit->host);
+	CHECK(unit->polls == 2);
+	tcls_gemm(whole, x, weight, ROWS, OUT, IN, IN, IN, OUT, false, true, 1, 0);
+	for (size_t i = 0; i < ROWS * OUT; i++)
+		CHECK_CLOSE(split[i], whole[i], 1e-3);
+	unit->polls = 0;
+	tcls_gemm_select_path(1);
+	CHECK_OK(tcls_linear_forward(split, x, weight, ROWS, IN, OUT, &unit->host), &unit->host);
+	CHECK(unit->polls == 5);
+	tcls_gemm_select_path(0);
+	unit->cancel_at = 7;
+	CHECK_STATUS(tcls_linear_backward_weight(weight, x, split, x, ROWS, IN, OUT, &unit->host), TCLS_CANCELLED,
+				 &unit->host);
+}
+
 static void
 check_out_of_memory(Case *c, UnitHost *unit)
 {
@@ -858,6 +895,7 @@ main(void)
 	RUN(training_memory_is_bounded);
 	RUN(memory_bound_is_honest);
 	RUN(cancel_is_seen_everywhere);
+	RUN(large_products_are_split);
 	RUN(out_of_memory_is_a_status);
 	RUN(bad_arguments_are_named);
 	RUN(config_names_its_culprit);
