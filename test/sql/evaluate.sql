@@ -51,11 +51,11 @@ SELECT count(*) FROM result;
 
 -- arguments by name, the text column and the model found
 SET textcls.default_model = 'evaluate_bert_f32';
-CREATE VIEW some AS SELECT topic::varchar(20) AS topic, body FROM labelled WHERE topic <> 'sport';
-SELECT metric, n > 0 AS rows FROM textcls.evaluate(relation => 'some', label_column => 'topic') WHERE label IS NULL;
-SELECT bool_and(expected <> 'sport') FROM textcls.confusion_matrix('some', 'topic');
+CREATE VIEW labelled_view AS SELECT topic::varchar(20) AS topic, body FROM labelled WHERE topic <> 'sport';
+SELECT metric, n > 0 AS rows FROM textcls.evaluate(relation => 'labelled_view', label_column => 'topic') WHERE label IS NULL;
+SELECT bool_and(expected <> 'sport') FROM textcls.confusion_matrix('labelled_view', 'topic');
 RESET textcls.default_model;
-DROP VIEW some;
+DROP VIEW labelled_view;
 
 -- any number of labels: each counted by itself
 CREATE TABLE several AS
@@ -97,7 +97,7 @@ SELECT * FROM textcls.evaluate('labelled', 'topic', 'body', 'evaluate_bert_f32')
 RESET ROLE;
 SELECT textcls.grant_model('evaluate_bert_f32', 'regress_textcls_analyst');
 ALTER TABLE labelled ENABLE ROW LEVEL SECURITY;
-CREATE POLICY some ON labelled USING (id <= 70);
+CREATE POLICY first_rows ON labelled USING (id <= 70);
 SET ROLE regress_textcls_analyst;
 SELECT n FROM textcls.evaluate('labelled', 'topic', 'body', 'evaluate_bert_f32') WHERE metric = 'skipped';
 RESET ROLE;
