@@ -2,9 +2,10 @@
  * embed_lines.c
  *		The core without a server: embeddings of the lines of standard input.
  *
- *		embed_lines DIRECTORY <texts >floats
+ *		embed_lines DIRECTORY [BATCH_TOKENS] <texts >floats
  *
  * DIRECTORY is a model as Hugging Face lays it out; each line gives H fp32 numbers.
+ * The rate goes to standard error, by processor time, as the machine may have other work.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -105,15 +106,14 @@ load_model(TclsModel *model, const char *directory)
 }
 
 static TclsStatus
-embed_lines(const char *directory)
+embed_lines(const char *directory, int32_t batch_tokens)
 {
 	TclsModel	model;
 	size_t		size;
 	char	   *line = read_stream(&size, stdin);
 	TclsText   *texts = NULL;
 	int32_t		count = 0;
-	struct timespec begin;
-	struct timespec end;
+	clock_t		begin;
 	TclsPredictions out = {0};
 
 	TCLS_TRY(load_model(&model, directory));
@@ -124,11 +124,9 @@ embed_lines(const char *directory)
 	}
 	size = (size_t) count * (size_t) model.config.numbers.hidden_size;
 	TCLS_TRY(tcls_alloc(&out.embeddings, size, sizeof(float), &host));
-	clock_gettime(CLOCK_MONOTONIC, &begin);
-	TCLS_TRY(tcls_classifier_predict(&out, &model, texts, count, 0, 0, &host));
-	clock_gettime(CLOCK_MONOTONIC, &end);
-	fprintf(stderr, "embed_lines: %.0f texts/s\n",
-			count / ((double) (end.tv_sec - begin.tv_sec) + 1e-9 * (double) (end.tv_nsec - begin.tv_nsec)));
+	begin = clock();
+	TCLS_TRY(tcls_classifier_predict(&out, &model, texts, count, 0, batch_tokens, &host));
+	fprintf(stderr, "embed_lines: %.1f texts/s\n", (double) count * CLOCKS_PER_SEC / (double) (clock() - begin));
 	fwrite(out.embeddings, sizeof(float), size, stdout);
 	return TCLS_OK;
 }
@@ -136,7 +134,7 @@ embed_lines(const char *directory)
 int
 main(int argc, char **argv)
 {
-	if (argc != 2 || embed_lines(argv[1]) != TCLS_OK)
+	if (argc < 2 || embed_lines(argv[1], argc > 2 ? atoi(argv[2]) : 0) != TCLS_OK)
 	{
 		fprintf(stderr, "embed_lines: %s\n", host.detail);
 		return 1;

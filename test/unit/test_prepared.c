@@ -141,6 +141,35 @@ contradicting_header_is_refused(UnitHost *unit)
 	}
 }
 
+/* Labels that are not as many, or not as long, as the file says. */
+static void
+contradicting_labels_are_refused(UnitHost *unit)
+{
+	TclsBytes	bytes = {0};
+	TclsModel	model;
+	TclsModel	opened;
+	char	   *numbers;
+	char	   *labels;
+	size_t		size;
+	const int32_t many = 20000;
+
+	prepare(&bytes, &model, "bert_f32", unit);
+	numbers = bytes.data + 64;
+	labels = memmem(bytes.data, bytes.size, model.config.labels[0], strlen(model.config.labels[0]) + 1);
+	size = strlen(model.config.labels[0]) + strlen(model.config.labels[1]) + strlen(model.config.labels[2]) + 3;
+	labels[size - 1] = 'x';
+	CHECK_STATUS(tcls_prepared_open(&opened, bytes.data, bytes.size, false, &unit->host), TCLS_BAD_FILE, &unit->host);
+	CHECK(strstr(unit->host.detail, "label 2 of the prepared file has no end") != NULL);
+	labels[size - 1] = '\0';
+	labels[1] = '\0';
+	CHECK_STATUS(tcls_prepared_open(&opened, bytes.data, bytes.size, false, &unit->host), TCLS_BAD_FILE, &unit->host);
+	CHECK(strstr(unit->host.detail, "bytes behind its labels") != NULL);
+	memcpy(numbers + offsetof(TclsConfig, num_outputs), &many, sizeof(many));
+	memcpy(labels - sizeof(many), &many, sizeof(many));
+	CHECK_STATUS(tcls_prepared_open(&opened, bytes.data, bytes.size, false, &unit->host), TCLS_BAD_FILE, &unit->host);
+	CHECK(strstr(unit->host.detail, "has 20000 labels") != NULL);
+}
+
 /* RFC 3720, appendix B.4. */
 static void
 crc32c_equals_the_published_values(UnitHost *unit)
@@ -263,6 +292,7 @@ main(void)
 	RUN(every_damage_is_noticed);
 	RUN(damage_without_verify_does_not_crash);
 	RUN(contradicting_header_is_refused);
+	RUN(contradicting_labels_are_refused);
 	RUN(crc32c_equals_the_published_values);
 	RUN(opening_does_not_touch_the_weights);
 	RUN(every_failing_allocation_is_a_clean_error);
