@@ -266,9 +266,26 @@ check_weights(const TclsTrainer *trainer)
 		const TclsParameter *item = &plan->items[i];
 		double		squares;
 
+		TCLS_TRY(tcls_poll(trainer->host));
 		tcls_gradient_squares(&squares, trainer->model->weights.block + item->offset, item->count);
 		if (!isfinite(squares))
 			return diverged(trainer, item->name);
+	}
+	return TCLS_OK;
+}
+
+/* All parameters from block to block, in parts between which a cancel is seen. */
+static TclsStatus
+copy_weights(float *to, const float *from, const TclsTrainer *trainer)
+{
+	const TclsParameterPlan *plan = &trainer->model->plan;
+
+	for (int32_t i = 0; i < plan->count; i++)
+	{
+		const TclsParameter *item = &plan->items[i];
+
+		TCLS_TRY(tcls_poll(trainer->host));
+		memcpy(to + item->offset, from + item->offset, item->count * sizeof(float));
 	}
 	return TCLS_OK;
 }
@@ -290,7 +307,7 @@ validate(bool *is_best, TclsTrainer *trainer)
 		(metric == TCLS_METRIC_LOSS ? value < state->best_metric : value > state->best_metric);
 	if (*is_best)
 	{
-		memcpy(trainer->best, trainer->model->weights.block, trainer->model->plan.total * sizeof(float));
+		TCLS_TRY(copy_weights(trainer->best, trainer->model->weights.block, trainer));
 		state->best_metric = value;
 		state->best_step = state->step;
 		state->best = state->last;
@@ -363,7 +380,7 @@ tcls_trainer_run(TclsTrainer *trainer)
 	while (!trainer->state.finished)
 		TCLS_TRY(run_step(trainer));
 	if (trainer->state.best_step > 0)
-		memcpy(trainer->model->weights.block, trainer->best, trainer->model->plan.total * sizeof(float));
+		TCLS_TRY(copy_weights(trainer->model->weights.block, trainer->best, trainer));
 	return check_weights(trainer);
 }
 
