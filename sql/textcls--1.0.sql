@@ -209,7 +209,7 @@ REVOKE ALL ON FUNCTION textcls.drop_all_models(), textcls.verify(), textcls.repa
 
 -- Views: each role sees its own
 
-CREATE VIEW textcls.models AS
+CREATE VIEW textcls.models WITH (security_barrier) AS
 	SELECT m.name, m.purpose, d.number AS deployed_version, p.number AS previous_version,
 		(SELECT pg_catalog.count(*) FROM textcls.model_version v WHERE v.model OPERATOR(pg_catalog.=) m.name) AS versions,
 		o.lomowner::regrole AS owner, d.metrics, d.created_at AS deployed_version_created_at, m.created_at
@@ -219,7 +219,7 @@ CREATE VIEW textcls.models AS
 		LEFT JOIN pg_catalog.pg_largeobject_metadata o ON o.oid OPERATOR(pg_catalog.=) d.weights
 	WHERE textcls.may_use(d.weights);
 
-CREATE VIEW textcls.model_versions AS
+CREATE VIEW textcls.model_versions WITH (security_barrier) AS
 	SELECT v.model, v.number AS version, v.id, m.purpose, v.id OPERATOR(pg_catalog.=) m.deployed_version AS is_deployed,
 		b.model AS base_model, b.number AS base_version,
 		v.config OPERATOR(pg_catalog.->>) 'model_type' AS architecture,
