@@ -19,6 +19,8 @@
 /*
  * The catalog checks privileges against the current user, so the role becomes that for
  * the moment.  An ERROR inside needs no care: aborting a (sub)transaction restores the user.
+ * A name from textcls.default_model is the session's word: its user must be allowed too, or
+ * whoever may write a row could try all models of the role.
  */
 static TclsVersion *
 resolve_as(Oid role, const char *model, int32 number)
@@ -29,6 +31,8 @@ resolve_as(Oid role, const char *model, int32 number)
 
 	if (!OidIsValid(role))
 		return tcls_catalog_resolve(model, number);
+	if (model == NULL && tcls_setting_default_model[0] != '\0')
+		(void) tcls_catalog_resolve(NULL, number);
 	GetUserIdAndSecContext(&user, &security);
 	SetUserIdAndSecContext(role, security | SECURITY_LOCAL_USERID_CHANGE);
 	version = tcls_catalog_resolve(model, number);
