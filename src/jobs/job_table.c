@@ -7,6 +7,7 @@
 #include "access/genam.h"
 #include "access/table.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_largeobject.h"
 #include "catalog/pg_type.h"
 #include "commands/async.h"
 #include "executor/spi.h"
@@ -184,7 +185,8 @@ free_checkpoint(int64 id)
 							 1, types, values, NULL, true) == 1)
 		weights = DatumGetObjectId(fetched_datum(0, 1, &isnull));
 	SPI_finish();
-	if (OidIsValid(weights))
+	/* The owner may have unlinked it; the job must still be able to end. */
+	if (OidIsValid(weights) && LargeObjectExists(weights))
 		tcls_object_unlink(weights);
 }
 
