@@ -433,7 +433,7 @@ check_no_job(const char *model)
 	int64		job;
 
 	if (tcls_catalog_execute("SELECT id FROM textcls.job WHERE model = $1 AND (state = 'queued' OR "
-							 "state IN ('running', 'interrupted') AND textcls.job_is_alive(id)) LIMIT 1",
+							 "state = 'running' AND textcls.job_is_alive(id)) LIMIT 1",
 							 1, types, values, NULL, true) == 0)
 	{
 		SPI_finish();
