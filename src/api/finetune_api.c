@@ -77,20 +77,14 @@ was_trained(const TclsVersion *version)
 								1, types, values, NULL, false) == 1;
 }
 
-/* What the next version of a model starts from: what its first version started from. */
+/* What the next version of a model starts from: what its first version, if there is one, started from. */
 static TclsVersion *
-default_base(const char *model)
+default_base(const char *model, TclsVersion *first)
 {
-	TclsVersion *first = tcls_catalog_first(model);
 	TclsVersion *base;
 
 	if (first == NULL)
 		return NULL;
-	if (strcmp(first->purpose, "classifier") != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("model \"%s\" is not a classifier but of purpose %s", model, first->purpose),
-				 errhint("Give the new model another name, and name \"%s\" as base_model.", model)));
 	if (first->base_version == 0)
 		return was_trained(first) ? NULL : first;
 	base = tcls_catalog_version(first->base_version);
@@ -105,11 +99,16 @@ default_base(const char *model)
 static TclsVersion *
 resolve_base(const char *model, const char *base_model)
 {
-	TclsVersion *inherited = default_base(model);
+	TclsVersion *first = tcls_catalog_first(model);
 	TclsVersion *base;
 
+	if (first != NULL && strcmp(first->purpose, "classifier") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("model \"%s\" is not a classifier but of purpose %s", model, first->purpose),
+				 errhint("Give the new model another name, and name \"%s\" as base_model.", model)));
 	if (base_model == NULL)
-		return inherited;
+		return default_base(model, first);
 	base = tcls_catalog_resolve(base_model, 0);
 	if (strcmp(base->purpose, "tokenizer") == 0)
 		ereport(ERROR,
