@@ -12,6 +12,7 @@
 #include "storage/latch.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/memutils.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
@@ -134,6 +135,8 @@ textcls_wait_job(PG_FUNCTION_ARGS)
 	bool		forever = PG_ARGISNULL(1);
 	TimestampTz deadline = forever ? 0 : deadline_of(PG_GETARG_INTERVAL_P(1));
 	TimestampTz looked = GetCurrentTimestamp();
+	MemoryContext caller = CurrentMemoryContext;
+	MemoryContext look;			/* of one look: there are many in an hour */
 	TclsJobStatus *status;
 
 	if (PG_ARGISNULL(0))
@@ -144,9 +147,12 @@ textcls_wait_job(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("job " INT64_FORMAT " starts when this transaction commits", id),
 				 errhint("Wait for it in another transaction, or call finetune() with wait => true.")));
+	look = AllocSetContextCreate(caller, "textcls wait", ALLOCSET_SMALL_SIZES);
+	MemoryContextSwitchTo(look);
 	for (;;)
 	{
 		CHECK_FOR_INTERRUPTS();
+		MemoryContextReset(look);
 		status = look_at(id);
 		if (has_ended(status) || (!forever && GetCurrentTimestamp() >= deadline))
 			break;
@@ -155,6 +161,7 @@ textcls_wait_job(PG_FUNCTION_ARGS)
 		ResetLatch(MyLatch);
 	}
 	raise_end(id, status);
+	MemoryContextSwitchTo(caller);
 	PG_RETURN_TEXT_P(cstring_to_text(tcls_job_state_name(status->state)));
 }
 
