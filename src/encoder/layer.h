@@ -27,7 +27,7 @@ typedef enum TclsDropoutPlace
 typedef struct TclsLayerScratch
 {
 	float	   *wide;			/* (T, max(F, 4H)) */
-	float	   *tile;			/* (TCLS_LAYER_TILE, F) */
+	float	   *tile;			/* (T, F), at most TCLS_LAYER_TILE rows */
 	float	   *attention;		/* tcls_attention_scratch of the longest text */
 } TclsLayerScratch;
 

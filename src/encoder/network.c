@@ -67,7 +67,7 @@ deal_scratch(TclsLayerScratch *scratch, Dealer *dealer, const TclsConfig *config
 	size_t		f = (size_t) config->intermediate_size;
 
 	scratch->wide = deal(dealer, extent->tokens, f > 4 * h ? f : 4 * h);
-	scratch->tile = deal(dealer, TCLS_LAYER_TILE, f);
+	scratch->tile = deal(dealer, extent->tokens < TCLS_LAYER_TILE ? extent->tokens : TCLS_LAYER_TILE, f);
 	scratch->attention = deal(dealer, 1, tcls_attention_scratch(extent->longest, h / (size_t) config->num_heads));
 }
 

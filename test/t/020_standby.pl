@@ -40,19 +40,12 @@ is($standby->safe_psql('postgres', $answers), $primary->safe_psql('postgres', $a
 is($standby->safe_psql('postgres', q{SELECT count(*) > 2 FROM textcls.tokenize('zebra', 'm')}), 't', 'tokenize works');
 
 # one session on the standby, open all the time
-my ($in, $out) = ('', '');
-my $timer   = IPC::Run::timer($PostgreSQL::Test::Utils::timeout_default);
-my $session = $standby->background_psql('postgres', \$in, \$out, $timer);
-my $number = 0;
+my $session = $standby->background_psql('postgres');
 
 sub ask
 {
 	my ($sql) = @_;
-	$number++;
-	$out = '';
-	$in .= "$sql;\n\\echo done $number\n";
-	pump_until($session, $timer, \$out, qr/^done $number$/m) or die 'the session ended';
-	return $out =~ s/done $number\n//r =~ s/\s+$//r;
+	return $session->query_safe($sql);
 }
 
 my $first = ask($version);
@@ -70,8 +63,7 @@ $primary->wait_for_catchup($standby);
 is(ask($version), $second, 'REPEATABLE READ keeps its version');
 ask('COMMIT');
 is(ask($version), $first, 'rollback() is seen after it');
-$in .= "\\q\n";
-$session->finish;
+$session->quit;
 
 for my $statement (
 	q{SELECT textcls.finetune('texts', 'label')},

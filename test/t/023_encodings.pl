@@ -15,7 +15,7 @@ $node->start;
 
 for my $encoding (qw(UTF8 LATIN1 WIN1252 EUC_JP SQL_ASCII))
 {
-	$node->safe_psql('postgres', qq{CREATE DATABASE d_$encoding ENCODING '$encoding' LOCALE 'C' TEMPLATE template0});
+	$node->safe_psql('postgres', qq{CREATE DATABASE "d_$encoding" ENCODING '$encoding' LOCALE 'C' TEMPLATE template0});
 	$node->safe_psql("d_$encoding", qq{
 		CREATE EXTENSION textcls;
 		SELECT textcls.import_model('m', '$models/bert_f32');
