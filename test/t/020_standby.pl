@@ -1,13 +1,14 @@
 # A streaming standby answers like its primary, follows a deployment and refuses to train.
 use strict;
 use warnings;
+use lib 'test/t/lib';
 
-use File::Spec;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use TextclsServer;
 
-my $models  = File::Spec->rel2abs('test/data/models');
+my $models  = fixture('.');
 my $primary = PostgreSQL::Test::Cluster->new('primary');
 $primary->init(allows_streaming => 1);
 $primary->start;
@@ -42,27 +43,21 @@ is($standby->safe_psql('postgres', q{SELECT count(*) > 2 FROM textcls.tokenize('
 # one session on the standby, open all the time
 my $session = $standby->background_psql('postgres');
 
-sub ask
-{
-	my ($sql) = @_;
-	return $session->query_safe($sql);
-}
-
-my $first = ask($version);
+my $first = $session->query_safe($version);
 $primary->safe_psql('postgres', qq{SELECT textcls.import_model('m', '$models/distilbert')});
 $primary->wait_for_catchup($standby);
-my $second = ask($version);
+my $second = $session->query_safe($version);
 isnt($second, $first, 'an open session sees the deployment');
 is($standby->safe_psql('postgres', q{SELECT textcls.classify('zebra', 'm')}), 'POSITIVE', 'a new session sees it too');
 is($standby->safe_psql('postgres', $answers), $primary->safe_psql('postgres', $answers), 'the new version answers equally');
 
-ask('BEGIN ISOLATION LEVEL REPEATABLE READ');
-is(ask($version), $second, 'a snapshot is taken');
+$session->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ');
+is($session->query_safe($version), $second, 'a snapshot is taken');
 $primary->safe_psql('postgres', q{SELECT textcls.rollback('m')});
 $primary->wait_for_catchup($standby);
-is(ask($version), $second, 'REPEATABLE READ keeps its version');
-ask('COMMIT');
-is(ask($version), $first, 'rollback() is seen after it');
+is($session->query_safe($version), $second, 'REPEATABLE READ keeps its version');
+$session->query_safe('COMMIT');
+is($session->query_safe($version), $first, 'rollback() is seen after it');
 $session->quit;
 
 for my $statement (
@@ -80,11 +75,7 @@ $standby->promote;
 is($standby->safe_psql('postgres', q{SELECT textcls.deploy('m', 2); SELECT textcls.classify('zebra', 'm')}) =~ /POSITIVE/, 1,
 	'a promoted standby deploys');
 
-for my $node ($primary, $standby)
-{
-	unlike(slurp_file($node->logfile), qr/terminated by signal|exited with exit code [^01]|TRAP:|leak/,
-		$node->name . ' logged no crash and no leak');
-}
+check_server_log($_) for $primary, $standby;
 
 $standby->stop;
 $primary->stop;

@@ -1,20 +1,22 @@
-# Timeouts and cancels end a computation soon, and what follows is right.  A busy machine makes
-# single ones late, so the promise is checked on the median, and a second is never passed.
+# Timeouts and cancels end a computation soon, and what follows is right.
 use strict;
 use warnings;
+use lib 'test/t/lib';
 
-use File::Spec;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use TextclsServer;
 use Time::HiRes qw(sleep time);
 
 my $median_max = 0.1;
-my $worst_max  = 1;
-my $models = File::Spec->rel2abs('test/data/models');
+my $worst_max  = 0.25;
+my $models = fixture('.');
 
 my $node = PostgreSQL::Test::Cluster->new('cancel');
 $node->init;
+# LLVM compiles what is costly for some tenths of a second in which the server sees no cancel
+$node->append_conf('postgresql.conf', "jit = off\n");
 $node->start;
 $node->safe_psql('postgres', qq{
 	CREATE EXTENSION textcls;
@@ -71,7 +73,7 @@ for my $name (sort keys %statements)
 @overshoots = sort { $a <=> $b } @overshoots;
 diag sprintf('statement_timeout: median %.0f ms late, at most %.0f ms', 1000 * $overshoots[ $#overshoots / 2 ], 1000 * $overshoots[-1]);
 cmp_ok($overshoots[ $#overshoots / 2 ], '<', $median_max, 'the median statement ends within 100 ms of its timeout');
-cmp_ok($overshoots[-1], '<', $worst_max, 'the latest statement ends within a second');
+cmp_ok($overshoots[-1], '<', $worst_max, 'the latest statement ends within 250 ms');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM tagged'), 0, 'no row of a cancelled statement stays');
 
 my ($worst, $wrong) = (0, 0);
@@ -94,8 +96,8 @@ for my $i (1 .. 10)
 is($wrong, 0, 'pg_cancel_backend() ends every statement');
 
 # the time includes a psql that starts and one that ends
-cmp_ok($worst, '<', $worst_max, sprintf('the latest ends after %.0f ms', 1000 * $worst));
+cmp_ok($worst, '<', $worst_max + 0.15, sprintf('the latest ends after %.0f ms', 1000 * $worst));
 
-unlike(slurp_file($node->logfile), qr/terminated by signal|exited with exit code [^01]|TRAP:|leak/, 'no crash and no leak was logged');
+check_server_log($node);
 $node->stop;
 done_testing();

@@ -2,21 +2,24 @@
 # and a clear error for bytes that stand for none.
 use strict;
 use warnings;
+use lib 'test/t/lib';
 
-use File::Spec;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use TextclsServer;
 
-my $models = File::Spec->rel2abs('test/data/models');
+my $models = fixture('.');
 my $node   = PostgreSQL::Test::Cluster->new('encodings');
 $node->init;
 $node->start;
 
+sub database { return 'd_' . lc $_[0] }
+
 for my $encoding (qw(UTF8 LATIN1 WIN1252 EUC_JP SQL_ASCII))
 {
-	$node->safe_psql('postgres', qq{CREATE DATABASE "d_$encoding" ENCODING '$encoding' LOCALE 'C' TEMPLATE template0});
-	$node->safe_psql("d_$encoding", qq{
+	$node->safe_psql('postgres', qq{CREATE DATABASE ${\database($encoding)} ENCODING '$encoding' LOCALE 'C' TEMPLATE template0});
+	$node->safe_psql(database($encoding), qq{
 		CREATE EXTENSION textcls;
 		SELECT textcls.import_model('m', '$models/bert_f32');
 		CREATE TABLE texts (id int, label text, body text);
@@ -28,13 +31,13 @@ sub answer
 {
 	my ($encoding, $sql) = @_;
 	my $client = $encoding eq 'SQL_ASCII' ? 'SQL_ASCII' : 'UTF8';
-	return $node->safe_psql("d_$encoding", "SET client_encoding = '$client'; $sql");
+	return $node->safe_psql(database($encoding), "SET client_encoding = '$client'; $sql");
 }
 
 sub failure
 {
 	my ($encoding, $sql) = @_;
-	my ($status, $out, $err) = $node->psql("d_$encoding", "\\set VERBOSITY verbose\n$sql");
+	my ($status, $out, $err) = $node->psql(database($encoding), "\\set VERBOSITY verbose\n$sql");
 	return $err;
 }
 
@@ -88,6 +91,6 @@ is(answer('SQL_ASCII', q{
 	SELECT string_agg(concat(id, label IS NULL), ' ' ORDER BY id) FROM texts}),
 	'1f 2t 3f', 'SQL_ASCII: tag() warns of a bad row and keeps it');
 
-unlike(slurp_file($node->logfile), qr/terminated by signal|exited with exit code [^01]|TRAP:|XX000|leak/, 'no crash, leak or internal error was logged');
+check_server_log($node);
 $node->stop;
 done_testing();
