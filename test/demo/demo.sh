@@ -36,7 +36,7 @@ show()
     echo "$1" | sed 's/^/  /'
     echo
     setup_psql -P footer=off -P linestyle=unicode -P null=- -c "$1" >"$SETUP_WORK/result" || exit 1
-    sed 's/^/  /' "$SETUP_WORK/result"
+    sed 's/^./  &/' "$SETUP_WORK/result"
 }
 
 # Load "label,text" lines of standard input and put a random fifth aside.
@@ -66,7 +66,7 @@ choose_text()
     else
         cp "$DEMO/messages.csv" "$SETUP_WORK/text.csv"
         TABLE=messages LABEL=topic TEXT=body
-        WHAT="short messages to a shop, written for this demo (there are no Debian package lists here); the label is the topic"
+        WHAT="short messages to a shop, written for this demo, since there are no Debian package lists here; the label is the topic. They are few to learn a language from"
         FRESH="('I was charged twice this month'),
              ('the parcel still has not turned up'),
              ('the app closes as soon as I open a photo'),
@@ -83,7 +83,7 @@ follow()
     while :; do
         line=$(value "SELECT concat_ws('|', state, coalesce(trunc(percent), 0),
             format('%s  %s %% %s %s %s', rpad(coalesce(phase, state), 12), lpad(coalesce(percent, 0)::text, 5),
-                coalesce(format('  step %s of %s', step, total_steps), ''),
+                coalesce('  step ' || step || ' of ' || total_steps, ''),
                 coalesce('  loss ' || round(loss::numeric, 3), ''),
                 coalesce('  left ' || to_char(eta, 'MI:SS'), '')))
             FROM textcls.jobs WHERE id = $1")
@@ -122,7 +122,7 @@ load <"$SETUP_WORK/text.csv"
 echo "  $WHAT."
 echo "  $(value "SELECT count(*) FROM $TABLE") rows to learn from in table $TABLE, $(value "SELECT count(*) FROM ${TABLE}_test") rows put aside in ${TABLE}_test."
 echo
-show "SELECT $LABEL, count(*), min($TEXT) FILTER (WHERE length($TEXT) BETWEEN 20 AND 60) AS example
+show "SELECT $LABEL, count(*), (array_agg($TEXT ORDER BY abs(length($TEXT) - 40), md5($TEXT)))[1] AS example
 FROM $TABLE GROUP BY $LABEL ORDER BY count(*) DESC;"
 
 setup_section "3. Fine-tune, in the background"
@@ -154,7 +154,7 @@ setup_psql -P footer=off -P linestyle=unicode -c "
         round(max(value::numeric) FILTER (WHERE metric = 'precision'), 3) AS precision,
         round(max(value::numeric) FILTER (WHERE metric = 'recall'), 3) AS recall,
         round(max(value::numeric) FILTER (WHERE metric = 'f1'), 3) AS f1, max(n) AS rows
-    FROM result WHERE label IS NOT NULL GROUP BY label ORDER BY max(n) DESC" | sed 's/^/  /'
+    FROM result WHERE label IS NOT NULL GROUP BY label ORDER BY max(n) DESC, label" | sed 's/^./  &/'
 echo "  What it mixes up most:"
 echo
 show "SELECT expected, predicted, n FROM textcls.confusion_matrix('${TABLE}_test', '$LABEL')
