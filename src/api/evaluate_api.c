@@ -104,10 +104,13 @@ read_row(TclsTally *tally, Batch *batch, HeapTuple row, TupleDesc columns)
 		return;
 	}
 	caller = MemoryContextSwitchTo(batch->memory);
-	batch->num_expected[i] = read_expected(tally, &batch->expected[i], label);
 	batch->texts[i] = tcls_scoring_text(&batch->is_cut[i], input);
+	if (tcls_relation_is_blank(batch->texts[i].data, batch->texts[i].size))
+		batch->num_expected[i] = -1;
+	else
+		batch->num_expected[i] = read_expected(tally, &batch->expected[i], label);
 	MemoryContextSwitchTo(caller);
-	if (batch->texts[i].size == 0 || (batch->num_expected[i] == 0 && !tally->multi_label))
+	if (batch->num_expected[i] < 0 || (batch->num_expected[i] == 0 && !tally->multi_label))
 	{
 		tally->skipped++;
 		return;

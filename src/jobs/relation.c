@@ -209,3 +209,12 @@ tcls_relation_check_split(const TclsRelation *relation, const char *column)
 	check_privilege(opened, attribute);
 	relation_close(opened, NoLock);
 }
+
+bool
+tcls_relation_is_blank(const char *text, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		if (text[i] != ' ' && text[i] != '\t' && text[i] != '\n' && text[i] != '\r')
+			return false;
+	return true;
+}

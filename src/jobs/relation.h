@@ -29,4 +29,7 @@ extern TclsRelation *tcls_relation_resolve(Oid relid, const char *label_column, 
  */
 extern void tcls_relation_check_split(const TclsRelation *relation, const char *column);
 
+/* Whether a text holds nothing but white space: such rows neither train nor count. */
+extern bool tcls_relation_is_blank(const char *text, size_t size);
+
 #endif							/* TEXTCLS_RELATION_H */

@@ -177,15 +177,6 @@ row_labels(int32 **numbers, TclsTableSource *source, Datum value)
 	return used;
 }
 
-static bool
-is_blank(const char *text, size_t size)
-{
-	for (size_t i = 0; i < size; i++)
-		if (text[i] != ' ' && text[i] != '\t' && text[i] != '\n' && text[i] != '\r')
-			return false;
-	return true;
-}
-
 static RowSide
 row_side(const TclsTableSource *source, const char *value)
 {
@@ -223,7 +214,7 @@ spool_row(TclsTableSource *source, HeapTuple tuple, TupleDesc columns)
 		return;
 	}
 	utf8 = tcls_host_utf8(&size, DatumGetTextPP(text_value));
-	if (is_blank(utf8, size))
+	if (tcls_relation_is_blank(utf8, size))
 	{
 		source->rows_skipped++;
 		return;

@@ -85,6 +85,8 @@ SELECT * FROM textcls.evaluate('labelled', 'nothing', 'body', 'evaluate_bert_f32
 SELECT * FROM textcls.evaluate('labelled', NULL);
 CREATE TABLE hollow AS SELECT * FROM labelled WHERE topic IS NULL;
 SELECT * FROM textcls.evaluate('hollow', 'topic', 'body', 'evaluate_bert_f32');
+INSERT INTO hollow VALUES (1, 'business', E' \t\n');
+SELECT * FROM textcls.evaluate('hollow', 'topic', 'body', 'evaluate_bert_f32');
 
 -- the caller's rights on the relation and on the model, row security included
 CREATE ROLE regress_textcls_analyst;
