@@ -50,7 +50,7 @@ simple_suite()
     local log=$SETUP_WORK/$1.log started=$SECONDS
 
     setup_section "$1"
-    setup_make "$JOBS" "$2" 2>&1 </dev/null | tee "$log" | grep -vE '^(ok - |make)'
+    setup_make "$JOBS" "$2" 2>&1 </dev/null | tee "$log" | grep --line-buffered -vE '^(ok - |make)'
     count "$1" $(closing_numbers "$log") "$started"
 }
 
@@ -77,7 +77,7 @@ tap_suite()
     local log=$SETUP_WORK/tap.log started=$SECONDS total bad
 
     setup_section tap
-    setup_make installcheck REGRESS= ISOLATION= PROVE_FLAGS=--timer 2>&1 </dev/null | tee "$log" | grep -vE '^make'
+    setup_make installcheck REGRESS= ISOLATION= PROVE_FLAGS=--timer 2>&1 </dev/null | tee "$log" | grep --line-buffered -vE '^make'
     total=$(sed -nE 's/^Files=[0-9]+, Tests=([0-9]+),.*/\1/p' "$log" | tail -n 1)
     bad=$(awk '/\(Wstat: / { n = $0; sub(/.*Failed: /, "", n); sub(/\).*/, "", n); bad += n > 0 ? n : 1 } END { print bad + 0 }' "$log")
     [ "${total:-0}" -gt 0 ] || bad=$((bad + 1))
