@@ -7,7 +7,6 @@
 # install.  The last line is "N passed, N failed" over all suites.
 #
 #   KEEP=1             keep the temporary folder
-#   TEXTCLS_DATA       a folder of public data sets for the tests that want them
 #   TEXTCLS_MINILM     the directory of all-MiniLM-L6-v2, if it is here already
 set -u
 . "$(dirname "$0")/setup.sh"
@@ -113,7 +112,6 @@ if wanted regress || wanted isolation; then
 fi
 if wanted tap; then
     setup_minilm || echo "all-MiniLM-L6-v2 could not be fetched: the tests that use it are skipped"
-    [ -n "${TEXTCLS_DATA:-}" ] || echo "TEXTCLS_DATA is not set: the tests that read public data sets are skipped"
     tap_suite
 fi
 
