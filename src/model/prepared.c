@@ -15,7 +15,6 @@
 #include "base/pure_c.h"
 
 #define MAGIC "textcls\n"
-#define LAYOUT_VERSION 1
 #define PIECE ((size_t) 1 << 20)	/* bytes between polls */
 
 typedef enum Section
@@ -48,12 +47,6 @@ typedef struct PackedConfig
 	int32_t		normalizes;
 	int32_t		num_labels;
 } PackedConfig;
-
-const char *
-tcls_prepared_layout(void)
-{
-	return "fp32-1";
-}
 
 static size_t
 align_up(size_t size)
@@ -142,7 +135,7 @@ write_section(const TclsWriter *writer, const char *data, size_t size, TclsHost 
 TclsStatus
 tcls_prepared_write(const TclsWriter *writer, const TclsModel *model, TclsHost *host)
 {
-	Header		header = {.magic = MAGIC, .version = LAYOUT_VERSION, .config_size = sizeof(PackedConfig)};
+	Header		header = {.magic = MAGIC, .version = TCLS_PREPARED_VERSION, .config_size = sizeof(PackedConfig)};
 	const char *data[SECTION_COUNT];
 	char	   *config;
 
@@ -174,7 +167,7 @@ check_header(size_t places[SECTION_COUNT], const Header *header, size_t size, Tc
 {
 	size_t		end = sizeof(Header);
 
-	if (memcmp(header->magic, MAGIC, sizeof(header->magic)) != 0 || header->version != LAYOUT_VERSION ||
+	if (memcmp(header->magic, MAGIC, sizeof(header->magic)) != 0 || header->version != TCLS_PREPARED_VERSION ||
 		header->config_size != sizeof(PackedConfig) || header->crc != header_checksum(header))
 		return tcls_fail(host, TCLS_BAD_FILE, "the header of the prepared file is damaged or of another version");
 	for (int i = 0; i < SECTION_COUNT; i++)

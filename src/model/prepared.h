@@ -13,8 +13,8 @@
 
 #include "model/model.h"
 
-/* The name part that changes when the layout or what is packed changes, e.g. "fp32-1". */
-extern const char *tcls_prepared_layout(void);
+/* Of the file's format, without the packed weights, whose layout is the kernel's. */
+#define TCLS_PREPARED_VERSION 1
 
 extern size_t tcls_prepared_size(const TclsModel *model);
 

@@ -101,23 +101,24 @@ read_model(TclsModel *model, const TclsVersion *version, MemoryContext context)
 static bool
 map_or_build(TclsModel *model, const TclsVersion *version, MemoryContext context)
 {
+	const char *layout = "fp32";
 	int			lock;
 	bool		mapped;
 
-	if (tcls_prepared_file_map(model, version->fingerprint, context))
+	if (tcls_prepared_file_map(model, version->fingerprint, layout, context))
 		return true;
 	lock = tcls_prepared_file_lock();
 	if (lock < 0)
 		return false;
-	mapped = tcls_prepared_file_map(model, version->fingerprint, context);
+	mapped = tcls_prepared_file_map(model, version->fingerprint, layout, context);
 	if (!mapped)
 	{
 		MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "textcls build", ALLOCSET_SMALL_SIZES);
 		TclsModel	ready;
 
 		read_model(&ready, version, scratch);
-		mapped = tcls_prepared_file_write(&ready, version->fingerprint) &&
-			tcls_prepared_file_map(model, version->fingerprint, context);
+		mapped = tcls_prepared_file_write(&ready, version->fingerprint, layout) &&
+			tcls_prepared_file_map(model, version->fingerprint, layout, context);
 		MemoryContextDelete(scratch);
 	}
 	tcls_prepared_file_unlock(lock);

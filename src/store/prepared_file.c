@@ -53,17 +53,24 @@ typedef struct FileWriter
 	size_t		size;			/* written so far */
 } FileWriter;
 
-/* "<fingerprint in hex>-<layout>" */
+/* "<fingerprint in hex>-": what the files of one content have in common. */
 static char *
-file_name(const uint8 *fingerprint)
+file_prefix(const uint8 *fingerprint)
 {
 	StringInfoData name;
 
 	initStringInfo(&name);
 	for (int i = 0; i < PG_SHA256_DIGEST_LENGTH; i++)
 		appendStringInfo(&name, "%02x", fingerprint[i]);
-	appendStringInfo(&name, "-%s", tcls_prepared_layout());
+	appendStringInfoChar(&name, '-');
 	return name.data;
+}
+
+/* "<fingerprint in hex>-<version of the format>-<layout>" */
+static char *
+file_name(const uint8 *fingerprint, const char *layout)
+{
+	return psprintf("%s%d-%s", file_prefix(fingerprint), TCLS_PREPARED_VERSION, layout);
 }
 
 /* Say once in a session why each model takes memory of its own; %m of error. */
@@ -141,7 +148,7 @@ open_mapping(TclsModel *model, const Mapping *mapping, const char *name, const s
 }
 
 bool
-tcls_prepared_file_map(TclsModel *model, const uint8 *fingerprint, MemoryContext context)
+tcls_prepared_file_map(TclsModel *model, const uint8 *fingerprint, const char *layout, MemoryContext context)
 {
 	const char *directory = tcls_engine_directory();
 	MemoryContext attempt;
@@ -153,7 +160,7 @@ tcls_prepared_file_map(TclsModel *model, const uint8 *fingerprint, MemoryContext
 
 	if (directory == NULL)
 		return false;
-	name = file_name(fingerprint);
+	name = file_name(fingerprint, layout);
 	attempt = AllocSetContextCreate(context, "textcls mapping", ALLOCSET_SMALL_SIZES);
 	mapping = map_file(psprintf("%s/%s", directory, name), &status, attempt);
 	if (mapping == NULL)
@@ -318,7 +325,7 @@ fill_file(int fd, const TclsModel *model)
 }
 
 bool
-tcls_prepared_file_write(const TclsModel *model, const uint8 *fingerprint)
+tcls_prepared_file_write(const TclsModel *model, const uint8 *fingerprint, const char *layout)
 {
 	const char *directory = tcls_engine_directory();
 	char	   *path;
@@ -329,7 +336,7 @@ tcls_prepared_file_write(const TclsModel *model, const uint8 *fingerprint)
 	if (directory == NULL)
 		return false;
 	sweep(directory);
-	path = psprintf("%s/%s", directory, file_name(fingerprint));
+	path = psprintf("%s/%s", directory, file_name(fingerprint, layout));
 	temporary = psprintf("%s.%d.tmp", path, MyProcPid);
 	fd = OpenTransientFilePerm(temporary, O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW | O_CLOEXEC | PG_BINARY, 0600);
 	if (fd < 0)
@@ -352,11 +359,14 @@ void
 tcls_prepared_file_remove(const uint8 *fingerprint)
 {
 	const char *directory = tcls_engine_directory();
-	char	   *path;
+	char	   *prefix = file_prefix(fingerprint);
+	DIR		   *dir = directory != NULL ? AllocateDir(directory) : NULL;
+	struct dirent *entry;
 
-	if (directory == NULL)
+	if (dir == NULL)
 		return;
-	path = psprintf("%s/%s", directory, file_name(fingerprint));
-	unlink(path);
-	unlink(psprintf("%s.ok", path));
+	while ((entry = ReadDirExtended(dir, directory, LOG)) != NULL)
+		if (strncmp(entry->d_name, prefix, strlen(prefix)) == 0 && !has_suffix(entry->d_name, ".tmp"))
+			unlink(psprintf("%s/%s", directory, entry->d_name));
+	FreeDir(dir);
 }
