@@ -25,10 +25,13 @@ typedef enum TclsIsa
 {
 	TCLS_ISA_PLAIN,				/* what the compiler assumes of every CPU */
 	TCLS_ISA_AVX2,				/* with FMA */
-	TCLS_ISA_AVX512				/* F, BW, DQ, VL */
+	TCLS_ISA_AVX512,			/* F, BW, DQ, VL */
+	TCLS_ISA_AVX512_VNNI,
+	TCLS_ISA_AMX				/* TILE, INT8, BF16, with the permission of the operating system */
 } TclsIsa;
 
-#define TCLS_ISA_COUNT 3
+#define TCLS_ISA_COUNT 5
+#define TCLS_ISA_BEST TCLS_ISA_AMX
 
 extern bool tcls_isa_supported(TclsIsa isa);
 extern TclsIsa tcls_isa(void);	/* in use: the best supported one unless selected */

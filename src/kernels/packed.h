@@ -8,10 +8,14 @@
  * weights.  All kernels of a precision compute the same function:
  *
  *		fp32	as tcls_gemm, up to the order of the sums
- *		bf16	X and W rounded to bfloat16, sums in fp32
- *		int8	W symmetric by output channel, X symmetric by row (token): q = round(x / s),
- *				s = max |x| / 127; the sums of the products of q are exact integers, so every
- *				int8 kernel gives the same bits before the epilogue
+ *		bf16	X and W rounded to bfloat16 (to nearest even), sums in fp32
+ *		int8	W symmetric by output channel, X symmetric by row (token): q = round(x * (127 / max |x|)),
+ *				ties to even, and x is about q * max |x| / 127; the sums of the products of q are exact
+ *				integers, so every int8 kernel gives the same bits before the epilogue
+ *
+ * A row of X with a NaN or an infinity gives no finite number in its row of Y (before f), a row
+ * of W none in its column.  K is at most TCLS_PACKED_MAX_K, so that no sum of int8 products
+ * overflows 32 bits.
  *
  * Reference for int8: Dettmers et al., LLM.int8(), 2022 (vector-wise quantisation).
  */
@@ -31,6 +35,7 @@ typedef enum TclsPrecision
 } TclsPrecision;
 
 #define TCLS_PRECISION_COUNT 3
+#define TCLS_PACKED_MAX_K 65536
 
 /* What is done with the product before it is stored: y = f(xw + bias) + residual. */
 typedef struct TclsEpilogue
@@ -47,7 +52,7 @@ typedef struct TclsPackedKernel
 	TclsPrecision precision;
 	bool		is_plain;		/* plain C: the reference, many times slower */
 
-	/* Does this process have the CPU and the library for it, within tcls_isa()? */
+	/* Does this process have the CPU and the library for it, within tcls_isa()?  Callers ask tcls_packed_available. */
 	bool		(*available) (void);
 
 	/* Bytes of a packed matrix, a multiple of 64; and pack W (N, K) row-major into them (64-byte aligned). */
@@ -67,14 +72,23 @@ typedef struct TclsPackedKernel
 extern int	tcls_packed_kernel_count(void);
 extern const TclsPackedKernel *tcls_packed_kernel(int index);
 
+/* Available, and not rejected. */
+extern bool tcls_packed_available(const TclsPackedKernel *kernel);
+
 /* The best available kernel of a precision (never NULL). */
 extern const TclsPackedKernel *tcls_packed_best(TclsPrecision precision);
 
 /* The kernel whose layout has this name, or NULL. */
 extern const TclsPackedKernel *tcls_packed_by_layout(const char *layout);
 
-/* Compare a kernel with the plain C one of its precision over shapes in use and tails. */
+/*
+ * Compare a kernel with the plain C one of its precision over tails and depths.  May crash where a
+ * library does: the caller runs it where that harms nobody.  A few milliseconds.
+ */
 extern bool tcls_packed_self_test(const TclsPackedKernel *kernel);
+
+/* From now on this process takes such a kernel for not available; the plain C ones stay. */
+extern void tcls_packed_reject(const TclsPackedKernel *kernel);
 
 extern const char *tcls_precision_name(TclsPrecision precision);	/* "fp32", "bf16", "int8" */
 

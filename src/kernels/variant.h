@@ -39,12 +39,12 @@
 	TCLS_VARIANT(op, avx512, TCLS_ISA_AVX512, parameters, body_arguments) \
 	void tcls_##op parameters \
 	{ \
-		switch (tcls_isa()) \
-		{ \
-			case TCLS_ISA_AVX512: op##_avx512 arguments; break; \
-			case TCLS_ISA_AVX2: op##_avx2 arguments; break; \
-			default: op##_plain arguments; break; \
-		} \
+		if (tcls_isa() >= TCLS_ISA_AVX512) \
+			op##_avx512 arguments; \
+		else if (tcls_isa() == TCLS_ISA_AVX2) \
+			op##_avx2 arguments; \
+		else \
+			op##_plain arguments; \
 	}
 #else
 #define TCLS_VARIANTS_BY_ISA(op, parameters, arguments, body_arguments) \

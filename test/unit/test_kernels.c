@@ -486,7 +486,7 @@ attention_blocks(UnitHost *unit)
 	t.shape.attention = (TclsAttention) {N, 1, D, 0, {5, 0.2f}};
 	t.shape.mask = mask_of(&t.shape.attention, unit);
 	CHECK_OK(tcls_alloc(&scratch, tcls_attention_scratch(N, D), sizeof(float), &unit->host), &unit->host);
-	tcls_isa_select(TCLS_ISA_AVX512);
+	tcls_isa_select(TCLS_ISA_BEST);
 	tcls_attention_forward(t.out, logsum, t.in, &t.shape.attention, 0, scratch);
 	tcls_attention_backward(t.gradient, t.upstream, t.in, t.out, logsum, &t.shape.attention, 0, scratch);
 	check_forward("attention", &t, unit);
@@ -733,7 +733,7 @@ static void
 unsupported_variant_falls_back(UnitHost *unit)
 {
 	(void) unit;
-	tcls_isa_select(TCLS_ISA_AVX512);
+	tcls_isa_select(TCLS_ISA_BEST);
 	CHECK(tcls_isa_supported(tcls_isa()));
 	for (int isa = (int) tcls_isa() + 1; isa < TCLS_ISA_COUNT; isa++)
 		CHECK(!tcls_isa_supported((TclsIsa) isa));

@@ -295,7 +295,7 @@ check_independence(Case *c, UnitHost *unit)
 static void
 texts_do_not_depend_on_their_batch(UnitHost *unit)
 {
-	tcls_isa_select(TCLS_ISA_AVX512);
+	tcls_isa_select(TCLS_ISA_BEST);
 	for_cases(NULL, check_independence, unit);
 }
 
