@@ -167,7 +167,7 @@ tcls_structure_admit(const TclsModelConfig *config, const TclsJobOptions *option
 	tcls_host_check(tcls_config_check(&numbers, host), host);
 	tcls_host_check(tcls_parameter_plan_create(&plan, &numbers, host), host);
 	megabytes = tcls_trainer_bytes(&numbers, &plan, &options->train,
-								   tcls_structure_max_length(config, options)) / (1024 * 1024) + 1;
+								   tcls_structure_max_length(config, options), 1) / (1024 * 1024) + 1;
 	tcls_parameter_plan_destroy(&plan, host);
 	if (megabytes > (size_t) tcls_setting_max_job_memory_mb)
 		ereport(ERROR,

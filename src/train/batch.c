@@ -113,6 +113,33 @@ tcls_batch_load(TclsBatch *batch, const TclsExampleSource *source, const int64_t
 	return TCLS_OK;
 }
 
+void
+tcls_batch_keep(TclsBatch *batch, const int32_t *owners, int32_t owner)
+{
+	int32_t    *ids = (int32_t *) (void *) batch->ids.data;
+	size_t		outputs = (size_t) batch->outputs;
+	int32_t		kept = 0;
+
+	for (int32_t text = 0; text < batch->count; text++)
+	{
+		int32_t		start = batch->starts[text];
+		int32_t		tokens = batch->starts[text + 1] - start;
+
+		if (owners[text] != owner)
+			continue;
+		/* starts[kept + 1] lies at or before starts[text + 1], which has been read. */
+		memmove(ids + batch->starts[kept], ids + start, (size_t) tokens * sizeof(int32_t));
+		if (batch->labels != NULL)
+			batch->labels[kept] = batch->labels[text];
+		else
+			memmove(batch->multi + (size_t) kept * outputs, batch->multi + (size_t) text * outputs,
+					outputs * sizeof(float));
+		kept++;
+		batch->starts[kept] = batch->starts[kept - 1] + tokens;
+	}
+	batch->count = kept;
+}
+
 int64_t
 tcls_batch_tokens(const TclsBatch *batch)
 {

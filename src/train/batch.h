@@ -53,6 +53,9 @@ extern TclsStatus tcls_batch_create(TclsBatch *out, int32_t capacity, const Tcls
 extern TclsStatus tcls_batch_load(TclsBatch *batch, const TclsExampleSource *source, const int64_t *indexes,
 								  int64_t first, int32_t count, const TclsTokenNoise *noise, TclsHost *host);
 
+/* Leave only the texts i with owners[i] == owner, in their order; possibly none. */
+extern void tcls_batch_keep(TclsBatch *batch, const int32_t *owners, int32_t owner);
+
 extern int64_t tcls_batch_tokens(const TclsBatch *batch);
 
 /* All of the batch's targets; class weights and smoothing are left at none. */

@@ -2,42 +2,53 @@
  * optimizer.c
  *		AdamW over all parameters of a model that are not frozen.
  */
-#include <math.h>
-
 #include "train/gradient_clip.h"
 #include "train/optimizer.h"
 #include "base/pure_c.h"
 
 #define POLL_FLOATS ((size_t) 1 << 22)	/* a few milliseconds of work between polls */
 
-TclsStatus
-tcls_optimizer_norm(double *norm, const TclsOptimizer *optimizer)
+/* The floats *first..*end of a parameter that are this process's; none when it is frozen. */
+static void
+own_floats(size_t *first, size_t *end, const TclsOptimizer *optimizer, const TclsParameter *parameter)
 {
-	double		sum = 0;
+	*first = parameter->offset > optimizer->first ? parameter->offset : optimizer->first;
+	*end = parameter->offset + parameter->count;
+	if (*end > optimizer->end)
+		*end = optimizer->end;
+	if (*end < *first || parameter->layer < optimizer->first_layer)
+		*end = *first;
+}
+
+TclsStatus
+tcls_optimizer_squares(double *squares, const TclsOptimizer *optimizer)
+{
+	*squares = 0;
 
 	for (int32_t i = 0; i < optimizer->plan->count; i++)
 	{
-		const TclsParameter *parameter = &optimizer->plan->items[i];
-		double		squares;
+		double		part;
+		size_t		first;
+		size_t		end;
 
-		if (parameter->layer < optimizer->first_layer)
-			continue;
-		tcls_gradient_squares(&squares, optimizer->gradient + parameter->offset, parameter->count);
-		sum += squares;
+		own_floats(&first, &end, optimizer, &optimizer->plan->items[i]);
+		tcls_gradient_squares(&part, optimizer->gradient + first, end - first);
+		*squares += part;
 		TCLS_TRY(tcls_poll(optimizer->host));
 	}
-	*norm = sqrt(sum);
 	return TCLS_OK;
 }
 
 static TclsStatus
 update_parameter(const TclsOptimizer *optimizer, const TclsParameter *parameter, const TclsAdamWStep *step)
 {
-	for (size_t done = 0; done < parameter->count; done += POLL_FLOATS)
-	{
-		size_t		first = parameter->offset + done;
-		size_t		count = parameter->count - done < POLL_FLOATS ? parameter->count - done : POLL_FLOATS;
+	size_t		first;
+	size_t		end;
 
+	own_floats(&first, &end, optimizer, parameter);
+	for (size_t count; first < end; first += count)
+	{
+		count = end - first < POLL_FLOATS ? end - first : POLL_FLOATS;
 		TCLS_TRY(tcls_poll(optimizer->host));
 		tcls_adamw_update(optimizer->weights + first, optimizer->moment1 + first, optimizer->moment2 + first,
 						  optimizer->gradient + first, count, step);
@@ -61,8 +72,7 @@ tcls_optimizer_step(const TclsOptimizer *optimizer, const TclsOptimizerStep *ste
 		const TclsParameter *parameter = &optimizer->plan->items[i];
 		bool		is_head = parameter->layer == optimizer->head_layer;
 
-		if (parameter->layer >= optimizer->first_layer)
-			TCLS_TRY(update_parameter(optimizer, parameter, &prepared[is_head][parameter->decays]));
+		TCLS_TRY(update_parameter(optimizer, parameter, &prepared[is_head][parameter->decays]));
 	}
 	return TCLS_OK;
 }

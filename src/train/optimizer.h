@@ -19,6 +19,8 @@ typedef struct TclsOptimizer
 	double		weight_decay;	/* of the parameters whose plan says so */
 	int32_t		first_layer;	/* parameters of layers below are frozen */
 	int32_t		head_layer;		/* has its own learning rate */
+	size_t		first;			/* the floats first..end of the blocks are this process's part */
+	size_t		end;
 	TclsHost   *host;
 } TclsOptimizer;
 
@@ -30,10 +32,10 @@ typedef struct TclsOptimizerStep
 	double		gradient_scale;
 } TclsOptimizerStep;
 
-/* Euclidean norm of the gradient of all parameters that are not frozen; not finite if one element is not. */
-extern TclsStatus tcls_optimizer_norm(double *norm, const TclsOptimizer *optimizer);
+/* Sum of squares of the gradient in its part, without frozen parameters; not finite if one element is not. */
+extern TclsStatus tcls_optimizer_squares(double *squares, const TclsOptimizer *optimizer);
 
-/* Move weights and moments, clear the gradient. */
+/* Move weights and moments of its part, clear their gradient. */
 extern TclsStatus tcls_optimizer_step(const TclsOptimizer *optimizer, const TclsOptimizerStep *step);
 
 #endif							/* TEXTCLS_OPTIMIZER_H */

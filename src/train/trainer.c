@@ -4,6 +4,9 @@
  *
  *		run:	step ... step -> evaluate -> best? -> progress -> save -> step ...
  *		step:	batcher -> batch -> pieces (forward, backward) -> norm -> AdamW
+ *
+ * With an exchange a rank keeps its texts of the batch only, and adds gradients, moves
+ * weights and copies blocks in its slice (exchange.h).
  */
 #include <math.h>
 #include <string.h>
@@ -14,6 +17,7 @@
 #include "base/pure_c.h"
 
 #define MAX_TOTAL_STEPS 1e15	/* counted exactly by a double */
+#define COPY_FLOATS ((size_t) 1 << 22)
 
 /* Own streams of randomness below one seed. */
 #define ORDER_STREAM 1
@@ -32,11 +36,30 @@ check_inputs(const TclsModel *model, const TclsExampleSource *train, const TclsT
 }
 
 static TclsStatus
+share_blocks(TclsTrainer *trainer)
+{
+	const TclsExchange *exchange = trainer->events.exchange;
+	const TclsModel *model = trainer->model;
+	size_t		total = model->plan.total;
+
+	if (model->weights.block != tcls_exchange_block(exchange, TCLS_SHARED_WEIGHTS, total))
+		return tcls_fail(trainer->host, TCLS_INTERNAL, "the weights to train are not those of the exchange");
+	trainer->gradient = tcls_exchange_block(exchange, TCLS_SHARED_GRADIENTS + exchange->rank, total);
+	trainer->moment1 = tcls_exchange_block(exchange, TCLS_SHARED_MOMENT1, total);
+	trainer->moment2 = tcls_exchange_block(exchange, TCLS_SHARED_MOMENT2, total);
+	trainer->best = tcls_exchange_block(exchange, TCLS_SHARED_BEST, total);
+	return tcls_weights_bind(&trainer->gradients, &model->config.numbers, &model->plan, trainer->gradient,
+							 trainer->host);
+}
+
+static TclsStatus
 allocate_blocks(TclsTrainer *trainer)
 {
 	const TclsModel *model = trainer->model;
 	size_t		total = model->plan.total;
 
+	if (trainer->events.exchange != NULL)
+		return share_blocks(trainer);
 	TCLS_TRY(tcls_alloc_zero(&trainer->gradient, total, sizeof(float), trainer->host));
 	TCLS_TRY(tcls_alloc_zero(&trainer->moment1, total, sizeof(float), trainer->host));
 	TCLS_TRY(tcls_alloc_zero(&trainer->moment2, total, sizeof(float), trainer->host));
@@ -66,20 +89,30 @@ static void
 bind_optimizer(TclsTrainer *trainer)
 {
 	const TclsTrainOptions *options = &trainer->options;
+	const TclsParameterPlan *plan = &trainer->model->plan;
 	int32_t		head_layer = trainer->model->config.numbers.num_layers + 1;
+	int32_t		first_layer = options->head_only ? head_layer : 0;
+	int32_t		trained = 0;
 
+	while (plan->items[trained].layer < first_layer)
+		trained++;
 	trainer->optimizer = (TclsOptimizer) {
-		.plan = &trainer->model->plan,
+		.plan = plan,
 		.weights = trainer->model->weights.block,
 		.gradient = trainer->gradient,
 		.moment1 = trainer->moment1,
 		.moment2 = trainer->moment2,
 		.adamw = {.beta1 = options->beta1, .beta2 = options->beta2, .epsilon = options->adam_epsilon},
 		.weight_decay = options->weight_decay,
-		.first_layer = options->head_only ? head_layer : 0,
+		.first_layer = first_layer,
 		.head_layer = head_layer,
+		.first = plan->items[trained].offset,
+		.end = plan->total,
 		.host = trainer->host
 	};
+	if (trainer->events.exchange != NULL)
+		tcls_exchange_slice(&trainer->optimizer.first, &trainer->optimizer.end, trainer->events.exchange,
+							plan->items[trained].offset, plan->total);
 }
 
 TclsStatus
@@ -123,10 +156,13 @@ tcls_trainer_destroy(TclsTrainer *trainer)
 		return;
 	host = trainer->host;
 	tcls_free(trainer->gradients.layers, host);
-	tcls_free(trainer->gradient, host);
-	tcls_free(trainer->moment1, host);
-	tcls_free(trainer->moment2, host);
-	tcls_free(trainer->best, host);
+	if (trainer->events.exchange == NULL)
+	{
+		tcls_free(trainer->gradient, host);
+		tcls_free(trainer->moment1, host);
+		tcls_free(trainer->moment2, host);
+		tcls_free(trainer->best, host);
+	}
 	tcls_free(trainer->indexes, host);
 	tcls_subwords_destroy(&trainer->subwords, host);
 	tcls_batch_destroy(&trainer->batch, host);
@@ -163,7 +199,33 @@ apply_target_options(TclsTargets *targets, const TclsTrainOptions *options)
 	targets->label_smoothing = options->label_smoothing;
 }
 
-/* Forward and backward of the loaded batch, piece by piece: *loss and the gradient of the step. */
+/*
+ * The batch becomes this rank's part of it.  A text costs what its matrix products and its
+ * attention take: per token and layer 12 H^2 and 2 H multiplications a token of the text.
+ */
+static TclsStatus
+keep_own_texts(TclsTrainer *trainer)
+{
+	const TclsExchange *exchange = trainer->events.exchange;
+	TclsBatch  *batch = &trainer->batch;
+	size_t		count = (size_t) batch->count;
+	int64_t    *costs;
+	int32_t    *owners;
+
+	TCLS_TRY(tcls_arena_alloc(&costs, count, sizeof(int64_t), &trainer->arena));
+	TCLS_TRY(tcls_arena_alloc(&owners, count, sizeof(int32_t), &trainer->arena));
+	for (int32_t text = 0; text < batch->count; text++)
+	{
+		int64_t		tokens = batch->starts[text + 1] - batch->starts[text];
+
+		costs[text] = tokens * (6 * trainer->model->config.numbers.hidden_size + tokens);
+	}
+	TCLS_TRY(tcls_exchange_deal(owners, costs, batch->count, exchange->count, trainer->host));
+	tcls_batch_keep(batch, owners, exchange->rank);
+	return TCLS_OK;
+}
+
+/* Forward and backward of this process's texts, piece by piece: *loss and the gradient of the step. */
 static TclsStatus
 accumulate_gradient(double *loss, TclsTrainer *trainer)
 {
@@ -171,11 +233,15 @@ accumulate_gradient(double *loss, TclsTrainer *trainer)
 	TclsTargets all = tcls_batch_targets(&trainer->batch);
 	uint64_t	key = tcls_rng_mix(tcls_rng_mix(options->seed, DROPOUT_STREAM), (uint64_t) trainer->state.step);
 	TclsTrainStep step = {.dropout = options->dropout, .first_layer = trainer->optimizer.first_layer};
+	const TclsExchange *exchange = trainer->events.exchange;
+	int64_t		masks = exchange != NULL ? (int64_t) exchange->rank * trainer->batch.capacity : 0;
 	TclsPiece	piece;
 
 	tcls_arena_reset(&trainer->arena);
 	apply_target_options(&all, options);
 	TCLS_TRY(step_weight(&step.normalizer, trainer, &all));
+	if (exchange != NULL)
+		TCLS_TRY(keep_own_texts(trainer));
 	*loss = 0;
 	for (int32_t first = 0; first < trainer->batch.count; first = piece.next)
 	{
@@ -185,18 +251,41 @@ accumulate_gradient(double *loss, TclsTrainer *trainer)
 		tcls_arena_reset(&trainer->arena);
 		piece = tcls_batch_piece(&trainer->batch, first, options->max_batch_tokens);
 		apply_target_options(&piece.targets, options);
-		step.dropout_seed = tcls_rng_mix(key, (uint64_t) first);
+		step.dropout_seed = tcls_rng_mix(key, (uint64_t) (masks + first));
 		TCLS_TRY(tcls_network_train(&piece_loss, NULL, &trainer->gradients, &trainer->model->weights,
 									&trainer->model->config.numbers, &piece.sequences, &piece.targets, &step,
 									&trainer->arena, trainer->host));
 		*loss += piece_loss;
 	}
-	return isfinite(*loss) ? TCLS_OK : diverged(trainer, "loss");
+	return TCLS_OK;
+}
+
+/* The loss of all ranks' texts, the sum of their gradients in this rank's slice, and the norm of all of it. */
+static TclsStatus
+combine(double *loss, double *norm, TclsTrainer *trainer)
+{
+	TclsExchange *exchange = trainer->events.exchange;
+	const TclsOptimizer *optimizer = &trainer->optimizer;
+	double		sums[2] = {*loss, 0};
+
+	if (exchange != NULL)
+	{
+		TCLS_TRY(exchange->meet(exchange->context));
+		TCLS_TRY(tcls_exchange_reduce(exchange, optimizer->plan->total, optimizer->first, optimizer->end,
+									  trainer->host));
+	}
+	TCLS_TRY(tcls_optimizer_squares(&sums[1], optimizer));
+	if (exchange != NULL)
+		TCLS_TRY(tcls_exchange_sum(sums, 2, exchange));
+	*loss = sums[0];
+	*norm = sqrt(sums[1]);
+	return TCLS_OK;
 }
 
 static TclsStatus
-apply_gradient(double *learning_rate, TclsTrainer *trainer)
+apply_gradient(double *loss, double *learning_rate, TclsTrainer *trainer)
 {
+	TclsExchange *exchange = trainer->events.exchange;
 	const TclsTrainOptions *options = &trainer->options;
 	const TclsTrainState *state = &trainer->state;
 	int64_t		warmup = tcls_schedule_warmup_steps(state->total_steps, options->warmup_ratio);
@@ -208,12 +297,15 @@ apply_gradient(double *learning_rate, TclsTrainer *trainer)
 	};
 	double		norm;
 
-	TCLS_TRY(tcls_optimizer_norm(&norm, &trainer->optimizer));
+	TCLS_TRY(combine(loss, &norm, trainer));
+	if (!isfinite(*loss))
+		return diverged(trainer, "loss");
 	if (!isfinite(norm))
 		return diverged(trainer, "gradient");
 	step.gradient_scale = tcls_gradient_clip_factor(norm, options->max_grad_norm);
 	*learning_rate = options->head_only ? step.head_learning_rate : step.learning_rate;
-	return tcls_optimizer_step(&trainer->optimizer, &step);
+	TCLS_TRY(tcls_optimizer_step(&trainer->optimizer, &step));
+	return exchange != NULL ? exchange->meet(exchange->context) : TCLS_OK;
 }
 
 static void
@@ -274,20 +366,23 @@ check_weights(const TclsTrainer *trainer)
 	return TCLS_OK;
 }
 
-/* All parameters from block to block, in parts between which a cancel is seen. */
+/* All parameters from block to block, each rank a slice of them, in parts between which a cancel is seen. */
 static TclsStatus
-copy_weights(float *to, const float *from, const TclsTrainer *trainer)
+copy_weights(float *to, const float *from, TclsTrainer *trainer)
 {
-	const TclsParameterPlan *plan = &trainer->model->plan;
+	TclsExchange *exchange = trainer->events.exchange;
+	size_t		first = 0;
+	size_t		end = trainer->model->plan.total;
 
-	for (int32_t i = 0; i < plan->count; i++)
+	if (exchange != NULL)
+		tcls_exchange_slice(&first, &end, exchange, first, end);
+	for (size_t count; first < end; first += count)
 	{
-		const TclsParameter *item = &plan->items[i];
-
+		count = end - first < COPY_FLOATS ? end - first : COPY_FLOATS;
 		TCLS_TRY(tcls_poll(trainer->host));
-		memcpy(to + item->offset, from + item->offset, item->count * sizeof(float));
+		memcpy(to + first, from + first, count * sizeof(float));
 	}
-	return TCLS_OK;
+	return exchange != NULL ? exchange->meet(exchange->context) : TCLS_OK;
 }
 
 /* Evaluate, keep the weights if they are the best so far, see whether to stop. */
@@ -354,7 +449,7 @@ run_step(TclsTrainer *trainer)
 	TCLS_TRY(load_batch(trainer));
 	tokens = tcls_batch_tokens(&trainer->batch);
 	TCLS_TRY(accumulate_gradient(&loss, trainer));
-	TCLS_TRY(apply_gradient(&learning_rate, trainer));
+	TCLS_TRY(apply_gradient(&loss, &learning_rate, trainer));
 	advance(state, loss, tcls_batcher_count(&trainer->batcher));
 	evaluated = evaluation_is_due(trainer);
 	if (evaluated)
@@ -386,10 +481,12 @@ tcls_trainer_run(TclsTrainer *trainer)
 
 size_t
 tcls_trainer_bytes(const TclsConfig *config, const TclsParameterPlan *plan, const TclsTrainOptions *options,
-				   int32_t max_length)
+				   int32_t max_length, int32_t ranks)
 {
 	int64_t		tokens = options->max_batch_tokens > max_length ? options->max_batch_tokens : max_length;
-
-	return 5 * plan->total * sizeof(float) + (size_t) options->batch_size * (size_t) max_length * sizeof(int32_t) +
+	size_t		of_rank = plan->total * sizeof(float) +
+		(size_t) options->batch_size * (size_t) max_length * sizeof(int32_t) +
 		tcls_network_train_bytes(config, tokens, max_length);
+
+	return 4 * plan->total * sizeof(float) + (size_t) ranks * of_rank;
 }

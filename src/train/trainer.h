@@ -2,10 +2,10 @@
  * trainer.h
  *		Supervised fine-tuning of a model on a source of examples.
  *
- * Calls out by three pointers only: the next example, progress, save.  All
- * state that decides what comes next is in TclsTrainer.state and the blocks of
- * weights, moments and best, so that a trainer restored from them goes on to
- * bit-identical weights.
+ * Calls out by four pointers only: the next example, progress, save, and where several
+ * processes train together their meeting (exchange.h).  All state that decides what
+ * comes next is in TclsTrainer.state and the blocks of weights, moments and best, so that
+ * a trainer restored from them goes on to bit-identical weights.
  *
  * Reference: Hugging Face Trainer; AdamW (Loshchilov & Hutter 2019) as torch.optim.AdamW.
  */
@@ -18,6 +18,7 @@
 #include "train/batch.h"
 #include "train/batcher.h"
 #include "train/example.h"
+#include "train/exchange.h"
 #include "train/optimizer.h"
 #include "train/train_options.h"
 
@@ -56,6 +57,7 @@ typedef struct TclsTrainEvents
 	/* At a place from which training can go on; the callee decides whether it is time to write. */
 	TclsStatus	(*save) (void *context, const TclsTrainer *trainer, bool is_best);
 	void	   *context;
+	TclsExchange *exchange;		/* NULL: this process trains alone; else the weights are its first block */
 } TclsTrainEvents;
 
 struct TclsTrainer
@@ -66,7 +68,7 @@ struct TclsTrainer
 	TclsTrainOptions options;
 	TclsTrainEvents events;
 	TclsTrainState state;
-	float	   *gradient;		/* (plan.total) */
+	float	   *gradient;		/* (plan.total); this and the next three belong to the exchange if there is one */
 	float	   *moment1;		/* (plan.total) */
 	float	   *moment2;		/* (plan.total) */
 	float	   *best;			/* (plan.total) weights of the best evaluation */
@@ -95,7 +97,10 @@ extern TclsStatus tcls_trainer_create(TclsTrainer **out, TclsModel *model, const
  */
 extern TclsStatus tcls_trainer_run(TclsTrainer *trainer);
 
-/* Loss, accuracy and macro F1 of the model's present weights over a source with at least one row. */
+/*
+ * Loss, accuracy and macro F1 of the model's present weights over a source with at least one row.  With an
+ * exchange all ranks call it, each sees to a part of the rows, and all get the result.
+ */
 extern TclsStatus tcls_trainer_evaluate(TclsEvaluation *out, TclsTrainer *trainer, const TclsExampleSource *source);
 
 /* The same, and into labels (num_labels) the metrics of each label. */
@@ -104,8 +109,8 @@ extern TclsStatus tcls_trainer_evaluate_labels(TclsEvaluation *out, TclsClassMet
 
 extern void tcls_trainer_destroy(TclsTrainer *trainer);
 
-/* Bytes that training such a model takes, weights included, for admission. */
+/* Bytes that training such a model takes in all ranks together, weights included, for admission. */
 extern size_t tcls_trainer_bytes(const TclsConfig *config, const TclsParameterPlan *plan,
-								 const TclsTrainOptions *options, int32_t max_length);
+								 const TclsTrainOptions *options, int32_t max_length, int32_t ranks);
 
 #endif							/* TEXTCLS_TRAINER_H */

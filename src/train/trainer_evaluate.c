@@ -94,14 +94,18 @@ evaluate_piece(EvaluationCounts *counts, TclsTrainer *trainer, const TclsPiece *
 	return TCLS_OK;
 }
 
+/* The rows of this rank. */
 static TclsStatus
 evaluate_source(EvaluationCounts *counts, TclsTrainer *trainer, const TclsExampleSource *source)
 {
+	const TclsExchange *exchange = trainer->events.exchange;
 	TclsBatch  *batch = &trainer->batch;
+	int64_t		first = exchange == NULL ? 0 : source->count * exchange->rank / exchange->count;
+	int64_t		end = exchange == NULL ? source->count : source->count * (exchange->rank + 1) / exchange->count;
 
-	for (int64_t first = 0; first < source->count; first += batch->count)
+	for (; first < end; first += batch->count)
 	{
-		int64_t		left = source->count - first;
+		int64_t		left = end - first;
 		TclsPiece	piece;
 
 		TCLS_TRY(tcls_batch_load(batch, source, NULL, first, left < batch->capacity ? (int32_t) left : batch->capacity,
@@ -114,6 +118,25 @@ evaluate_source(EvaluationCounts *counts, TclsTrainer *trainer, const TclsExampl
 		}
 	}
 	return TCLS_OK;
+}
+
+/* What all ranks have counted. */
+static TclsStatus
+combine_counts(EvaluationCounts *counts, const TclsModelConfig *config, TclsExchange *exchange)
+{
+	double		sums[2] = {counts->loss, counts->weight};
+	size_t		labels = (size_t) config->num_labels;
+
+	TCLS_TRY(tcls_exchange_sum(sums, 2, exchange));
+	counts->loss = sums[0];
+	counts->weight = sums[1];
+	if (config->numbers.problem != TCLS_MULTI_LABEL)
+		return tcls_exchange_sum_counts(counts->confusion.counts, labels * labels, exchange);
+	TCLS_TRY(tcls_exchange_sum_counts(counts->multi.true_positive, labels, exchange));
+	TCLS_TRY(tcls_exchange_sum_counts(counts->multi.false_positive, labels, exchange));
+	TCLS_TRY(tcls_exchange_sum_counts(counts->multi.false_negative, labels, exchange));
+	TCLS_TRY(tcls_exchange_sum_counts(&counts->multi.rows, 1, exchange));
+	return tcls_exchange_sum_counts(&counts->multi.exact, 1, exchange);
 }
 
 static TclsStatus
@@ -143,6 +166,8 @@ tcls_trainer_evaluate_labels(TclsEvaluation *out, TclsClassMetrics *labels, Tcls
 
 	TCLS_TRY(counts_create(&counts, config, trainer->host));
 	TCLS_TRY(evaluate_source(&counts, trainer, source));
+	if (trainer->events.exchange != NULL)
+		TCLS_TRY(combine_counts(&counts, config, trainer->events.exchange));
 	TCLS_TRY(summarize(&summary, &counts, &config->numbers, trainer->host));
 	out->loss = counts.loss / counts.weight;
 	out->accuracy = summary.accuracy;

@@ -226,7 +226,7 @@ setup(Bench *bench, const char *model)
 	bench->optimizer = (TclsOptimizer) {
 		.plan = &bench->plan, .weights = block, .gradient = zeros, .moment1 = zeros + bench->plan.total,
 		.moment2 = zeros + 2 * bench->plan.total, .adamw = {0.9, 0.999, 1e-8}, .weight_decay = 0.01,
-		.head_layer = bench->config.num_layers + 1, .host = &host
+		.head_layer = bench->config.num_layers + 1, .end = bench->plan.total, .host = &host
 	};
 	tcls_arena_init(&bench->arena, &host);
 	must(tcls_alloc_zero(&bench->ids, TEXTS * 128, sizeof(int32_t), &host));
@@ -277,14 +277,14 @@ run_training(Bench *bench, int batch)
 		TclsTrainStep step = {(uint64_t) first, true, 0, 0};
 		TclsOptimizerStep update = {1 + first / batch, 1e-5, 1e-5, 1.0};
 		double		loss;
-		double		norm;
+		double		squares;
 
 		tokens += batch_of(&sequences, bench, first, batch);
 		tcls_arena_reset(&bench->arena);
 		must(tcls_network_train(&loss, NULL, &bench->gradients, &bench->weights, &bench->config, &sequences, &targets,
 								&step, &bench->arena, &host));
-		must(tcls_optimizer_norm(&norm, &bench->optimizer));
-		update.gradient_scale = norm > 1 ? 1 / norm : 1;
+		must(tcls_optimizer_squares(&squares, &bench->optimizer));
+		update.gradient_scale = squares > 1 ? 1 / sqrt(squares) : 1;
 		must(tcls_optimizer_step(&bench->optimizer, &update));
 	}
 	return tokens;
