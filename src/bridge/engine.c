@@ -35,7 +35,6 @@
 #include "kernels/gemm.h"
 
 #define SELF_TEST_TIMEOUT_MS 5000
-#define DIRECTORY "pgsql_tmp_textcls"	/* the prefix makes base backups skip it */
 
 static bool engine_started = false;
 static char *engine_outcome;	/* one line about the self-test */
@@ -45,16 +44,16 @@ tcls_engine_directory(void)
 {
 	struct stat status;
 
-	if (mkdir(DIRECTORY, S_IRWXU) != 0 && errno != EEXIST)
+	if (mkdir(TCLS_ENGINE_DIRECTORY, S_IRWXU) != 0 && errno != EEXIST)
 		return NULL;
-	if (lstat(DIRECTORY, &status) != 0)
+	if (lstat(TCLS_ENGINE_DIRECTORY, &status) != 0)
 		return NULL;
 	if (!S_ISDIR(status.st_mode) || status.st_uid != geteuid() || (status.st_mode & (S_IWGRP | S_IWOTH)) != 0)
 	{
 		errno = EACCES;
 		return NULL;
 	}
-	return DIRECTORY;
+	return TCLS_ENGINE_DIRECTORY;
 }
 
 /* The child: all of it, never returns. */

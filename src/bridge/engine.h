@@ -22,7 +22,9 @@ typedef struct TclsEngineFact
 
 extern TclsEngineFact *tcls_engine_facts(int *count);
 
-/* $PGDATA/pgsql_tmp_textcls, created with mode 0700 when absent; NULL when it cannot be. */
+#define TCLS_ENGINE_DIRECTORY "pgsql_tmp_textcls"	/* in $PGDATA; the prefix makes base backups skip it */
+
+/* That directory, created with mode 0700 when absent; NULL, and errno says why, when it cannot be used. */
 extern const char *tcls_engine_directory(void);
 
 #endif							/* TEXTCLS_ENGINE_H */

@@ -18,6 +18,7 @@ int			tcls_setting_max_job_memory_mb;
 int			tcls_setting_max_training_workers;
 int			tcls_setting_checkpoint_interval_s;
 bool		tcls_setting_share_weights;
+int			tcls_setting_prepared_size_limit_mb;
 char	   *tcls_setting_gemm_path;
 
 static const struct config_enum_entry tag_on_error_options[] = {
@@ -47,6 +48,8 @@ static const IntegerSetting integer_settings[] = {
 	&tcls_setting_max_training_workers, 1, 0, 1024, PGC_SUSET, 0},
 	{"textcls.checkpoint_interval", "Time between two checkpoints of a training.",
 	&tcls_setting_checkpoint_interval_s, 300, 1, 86400, PGC_SUSET, GUC_UNIT_S},
+	{"textcls.prepared_size_limit", "Most disk space of all files of prepared weights; 0: no limit.",
+	&tcls_setting_prepared_size_limit_mb, 4096, 0, INT_MAX, PGC_SUSET, GUC_UNIT_MB},
 };
 
 typedef struct StringSetting

@@ -28,6 +28,7 @@ typedef struct CachedModel
 	uint8		fingerprint[PG_SHA256_DIGEST_LENGTH];
 	LocalTransactionId last_used;
 	MemoryContext context;		/* holds all of it, the mapping included */
+	TclsMappedFile *file;		/* or NULL: memory of its own */
 	TclsModel	model;
 } CachedModel;
 
@@ -95,34 +96,34 @@ read_model(TclsModel *model, const TclsVersion *version, MemoryContext context)
 }
 
 /*
- * Map the prepared file, after building it where there is none; false where that is impossible.
- * Whoever waited for the lock looks again: the one before has probably built it.
+ * Map the prepared file, after building it where there is none; false where that is impossible, which is
+ * reported with elevel.  Whoever waited for the lock looks again: the one before has probably built it.
  */
 static bool
-map_or_build(TclsModel *model, const TclsVersion *version, MemoryContext context)
+map_or_build(CachedModel *entry, const TclsVersion *version, int elevel)
 {
 	const char *layout = "fp32";
 	int			lock;
-	bool		mapped;
 
-	if (tcls_prepared_file_map(model, version->fingerprint, layout, context))
+	entry->file = tcls_prepared_file_map(&entry->model, version->fingerprint, layout, entry->context);
+	if (entry->file != NULL)
 		return true;
-	lock = tcls_prepared_file_lock();
+	lock = tcls_prepared_file_lock(elevel);
 	if (lock < 0)
 		return false;
-	mapped = tcls_prepared_file_map(model, version->fingerprint, layout, context);
-	if (!mapped)
+	entry->file = tcls_prepared_file_map(&entry->model, version->fingerprint, layout, entry->context);
+	if (entry->file == NULL)
 	{
 		MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "textcls build", ALLOCSET_SMALL_SIZES);
 		TclsModel	ready;
 
 		read_model(&ready, version, scratch);
-		mapped = tcls_prepared_file_write(&ready, version->fingerprint, layout) &&
-			tcls_prepared_file_map(model, version->fingerprint, layout, context);
+		if (tcls_prepared_file_write(&ready, version->fingerprint, layout, elevel))
+			entry->file = tcls_prepared_file_map(&entry->model, version->fingerprint, layout, entry->context);
 		MemoryContextDelete(scratch);
 	}
 	tcls_prepared_file_unlock(lock);
-	return mapped;
+	return entry->file != NULL;
 }
 
 /* Make the model ready in a new context that the caller owns. */
@@ -134,7 +135,7 @@ load_model(const TclsVersion *version)
 
 	entry->context = context;
 	memcpy(entry->fingerprint, version->fingerprint, PG_SHA256_DIGEST_LENGTH);
-	if (!tcls_setting_share_weights || !map_or_build(&entry->model, version, context))
+	if (!tcls_setting_share_weights || !map_or_build(entry, version, WARNING))
 		read_model(&entry->model, version, context);
 	return entry;
 }
@@ -153,6 +154,8 @@ tcls_cache_model(const TclsVersion *version)
 		dlist_push_head(&cached_models, &entry->node);
 		cached_count++;
 	}
+	if (entry->file != NULL)
+		tcls_prepared_file_used(entry->file);
 	entry->last_used = tcls_compat_transaction();
 	dlist_move_head(&cached_models, &entry->node);
 	return &entry->model;

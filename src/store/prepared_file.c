@@ -11,39 +11,47 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "access/parallel.h"
-#include "common/sha2.h"
+#include "access/xact.h"
+#include "lib/ilist.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "storage/fd.h"
 #include "storage/latch.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
 #include "bridge/engine.h"
 #include "bridge/host_pg.h"
 #include "bridge/marker.h"
+#include "bridge/settings.h"
 #include "model/prepared.h"
+#include "store/prepared_directory.h"
 #include "store/prepared_file.h"
 
-#define LOCK_NAME "build.lock"
 #define LOCK_POLL_MS 20
 
-/* Files that nobody has opened for so long are removed when the next one is built. */
-#define KEEP_SECONDS (7 * 24 * 3600)
+/* Most bytes that are allocated, written or sent to disk between two looks for interrupts. */
+#define WRITE_PIECE ((size_t) 1 << 20)
 
-/* Most bytes that are allocated or written between two looks for interrupts, and sent to disk at a time. */
-#define WRITE_PIECE ((size_t) 8 << 20)
+/* How often the use of a mapped file is noted. */
+#define TOUCH_INTERVAL_MS (3600 * 1000)
 
-typedef struct Mapping
+struct TclsMappedFile
 {
+	dlist_node	node;
+	char	   *name;
 	void	   *data;
-	size_t		size;
+	struct stat status;
+	TimestampTz touched_at;
 	MemoryContextCallback callback;
-} Mapping;
+};
+
+/* What this process has mapped. */
+static dlist_head mapped_files = DLIST_STATIC_INIT(mapped_files);
 
 typedef struct FileWriter
 {
@@ -53,150 +61,167 @@ typedef struct FileWriter
 	size_t		size;			/* written so far */
 } FileWriter;
 
-/* "<fingerprint in hex>-": what the files of one content have in common. */
-static char *
-file_prefix(const uint8 *fingerprint)
-{
-	StringInfoData name;
-
-	initStringInfo(&name);
-	for (int i = 0; i < PG_SHA256_DIGEST_LENGTH; i++)
-		appendStringInfo(&name, "%02x", fingerprint[i]);
-	appendStringInfoChar(&name, '-');
-	return name.data;
-}
-
-/* "<fingerprint in hex>-<version of the format>-<layout>" */
-static char *
-file_name(const uint8 *fingerprint, const char *layout)
-{
-	return psprintf("%s%d-%s", file_prefix(fingerprint), TCLS_PREPARED_VERSION, layout);
-}
-
-/* Say once in a session why each model takes memory of its own; %m of error. */
-static void
-warn_private(const char *what, int error)
+/* Whether this process is to say why a model takes memory of its own: once in a session. */
+static bool
+first_warning(void)
 {
 	static bool warned = false;
+	bool		first = !warned && !IsParallelWorker();
 
-	errno = error;
-	if (!warned && !IsParallelWorker())
-		ereport(WARNING,
-				(errcode_for_file_access(),
-				 errmsg("could not share prepared weights: %s: %m", what),
-				 errdetail("This session reads models into memory of its own."),
-				 errhint("Set textcls.share_weights to off if that is meant to be.")));
 	warned = true;
+	return first;
+}
+
+/* Report that files cannot be made; %m of error. */
+static void
+refuse(int elevel, const char *what, int error)
+{
+	if (elevel < ERROR && !first_warning())
+		return;
+	errno = error;
+	ereport(elevel,
+			(errcode_for_file_access(),
+			 errmsg("could not share prepared weights: %s: %m", what),
+			 elevel < ERROR ? errdetail("This session reads models into memory of its own.") : 0,
+			 elevel < ERROR ? errhint("Set textcls.share_weights to off if that is meant to be.") : 0));
+}
+
+static void
+refuse_size(int elevel, size_t size)
+{
+	if (elevel < ERROR && !first_warning())
+		return;
+	ereport(elevel,
+			(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+			 errmsg("could not share prepared weights: a file of %zu MB is over textcls.prepared_size_limit (%d MB)",
+					(size >> 20) + 1, tcls_setting_prepared_size_limit_mb),
+			 elevel < ERROR ? errdetail("This session reads models into memory of its own.") : 0,
+			 errhint("Raise textcls.prepared_size_limit, or set it to 0 for no limit.")));
 }
 
 static void
 unmap(void *arg)
 {
-	Mapping    *mapping = arg;
+	TclsMappedFile *file = arg;
 
-	munmap(mapping->data, mapping->size);
+	dlist_delete(&file->node);
+	munmap(file->data, file->status.st_size);
 }
 
 /* Map the whole file for as long as the context lives; NULL on failure. */
-static Mapping *
-map_file(const char *path, struct stat *status, MemoryContext context)
+static TclsMappedFile *
+map_file(const char *name, MemoryContext context)
 {
-	int			fd = OpenTransientFile(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | PG_BINARY);
-	Mapping    *mapping = NULL;
+	int			fd = OpenTransientFile(psprintf(TCLS_ENGINE_DIRECTORY "/%s", name),
+									   O_RDONLY | O_NOFOLLOW | O_CLOEXEC | PG_BINARY);
+	struct stat status;
+	TclsMappedFile *file;
 	void	   *data = MAP_FAILED;
 
 	if (fd < 0)
 		return NULL;
-	if (tcls_marker_is_own_file(fd, status) && status->st_size > 0)
-	{
-		mapping = MemoryContextAllocZero(context, sizeof(Mapping));
-		data = mmap(NULL, status->st_size, PROT_READ, MAP_SHARED, fd, 0);
-	}
+	file = MemoryContextAllocZero(context, sizeof(TclsMappedFile));
+	file->name = MemoryContextStrdup(context, name);
+	if (tcls_marker_is_own_file(fd, &status) && status.st_size > 0)
+		data = mmap(NULL, status.st_size, PROT_READ, MAP_SHARED, fd, 0);
 	CloseTransientFile(fd);
 	if (data == MAP_FAILED)
 		return NULL;
-	mapping->data = data;
-	mapping->size = status->st_size;
-	mapping->callback.func = unmap;
-	mapping->callback.arg = mapping;
-	MemoryContextRegisterResetCallback(context, &mapping->callback);
-	return mapping;
-}
-
-/* What must be the same for the checksums not to be computed again. */
-static char *
-file_identity(const struct stat *status)
-{
-	return psprintf("%llu %llu %lld %lld.%09ld",
-					(unsigned long long) status->st_dev, (unsigned long long) status->st_ino,
-					(long long) status->st_size, (long long) status->st_mtim.tv_sec, status->st_mtim.tv_nsec);
+	file->data = data;
+	file->status = status;
+	dlist_push_head(&mapped_files, &file->node);
+	file->callback.func = unmap;
+	file->callback.arg = file;
+	MemoryContextRegisterResetCallback(context, &file->callback);
+	return file;
 }
 
 /* Open what is mapped; the checksums are verified once in a server's life. */
 static TclsStatus
-open_mapping(TclsModel *model, const Mapping *mapping, const char *name, const struct stat *status, TclsHost *host)
+open_mapping(TclsModel *model, const TclsMappedFile *file, TclsHost *host)
 {
-	char	   *marker = psprintf("%s.ok", name);
-	char	   *identity = file_identity(status);
-	char	   *verified = tcls_marker_read(marker);
-	bool		verify = verified == NULL || strcmp(verified, identity) != 0;
+	bool		verify = !tcls_prepared_is_verified(file->name, &file->status);
 
-	TCLS_TRY(tcls_prepared_open(model, mapping->data, mapping->size, verify, host));
+	TCLS_TRY(tcls_prepared_open(model, file->data, file->status.st_size, verify, host));
 	if (verify)
-		tcls_marker_write(marker, identity);
+		tcls_prepared_set_verified(file->name, &file->status);
 	return TCLS_OK;
 }
 
-bool
+TclsMappedFile *
 tcls_prepared_file_map(TclsModel *model, const uint8 *fingerprint, const char *layout, MemoryContext context)
 {
-	const char *directory = tcls_engine_directory();
 	MemoryContext attempt;
+	TclsMappedFile *file;
 	TclsHost   *host;
-	char	   *name;
-	Mapping    *mapping;
-	struct stat status;
 	TclsStatus	result;
 
-	if (directory == NULL)
-		return false;
-	name = file_name(fingerprint, layout);
+	if (tcls_engine_directory() == NULL)
+		return NULL;
 	attempt = AllocSetContextCreate(context, "textcls mapping", ALLOCSET_SMALL_SIZES);
-	mapping = map_file(psprintf("%s/%s", directory, name), &status, attempt);
-	if (mapping == NULL)
+	file = map_file(tcls_prepared_name(fingerprint, layout), attempt);
+	if (file == NULL)
 	{
 		MemoryContextDelete(attempt);
-		return false;
+		return NULL;
 	}
 	host = tcls_host_create(attempt);
-	result = open_mapping(model, mapping, name, &status, host);
+	result = open_mapping(model, file, host);
 	if (result == TCLS_OK)
-		return true;
+	{
+		tcls_prepared_file_used(file);
+		return file;
+	}
 	if (result != TCLS_BAD_FILE)
 		tcls_host_check(result, host);
 	ereport(LOG,
-			(errmsg("prepared file \"%s/%s\" is damaged and will be built again", directory, name),
+			(errmsg("prepared file \"%s\" is damaged and will be built again", file->name),
 			 errdetail_internal("%s.", host->detail)));
 	MemoryContextDelete(attempt);
+	return NULL;
+}
+
+void
+tcls_prepared_file_used(TclsMappedFile *file)
+{
+	TimestampTz now = GetCurrentStatementStartTimestamp();
+
+	if (file->touched_at != 0 && !TimestampDifferenceExceeds(file->touched_at, now, TOUCH_INTERVAL_MS))
+		return;
+	file->touched_at = now;
+	tcls_prepared_touch(file->name);
+}
+
+bool
+tcls_prepared_file_is_mapped(const char *name, const struct stat *status)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &mapped_files)
+	{
+		TclsMappedFile *file = dlist_container(TclsMappedFile, node, iter.cur);
+
+		if (strcmp(file->name, name) == 0 && file->status.st_ino == status->st_ino)
+			return true;
+	}
 	return false;
 }
 
 int
-tcls_prepared_file_lock(void)
+tcls_prepared_file_lock(int elevel)
 {
-	const char *directory = tcls_engine_directory();
 	int			fd;
 
-	if (directory == NULL)
+	if (tcls_engine_directory() == NULL)
 	{
-		warn_private("no directory for them", errno);
+		refuse(elevel, "no directory for them", errno);
 		return -1;
 	}
-	fd = OpenTransientFilePerm(psprintf("%s/" LOCK_NAME, directory),
+	fd = OpenTransientFilePerm(TCLS_ENGINE_DIRECTORY "/" TCLS_PREPARED_LOCK,
 							   O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | PG_BINARY, 0600);
 	if (fd < 0)
 	{
-		warn_private("could not open the lock file", errno);
+		refuse(elevel, "could not open the lock file", errno);
 		return -1;
 	}
 	while (flock(fd, LOCK_EX | LOCK_NB) != 0)
@@ -206,7 +231,7 @@ tcls_prepared_file_lock(void)
 			int			error = errno;
 
 			CloseTransientFile(fd);
-			warn_private("could not lock the lock file", error);
+			refuse(elevel, "could not lock the lock file", error);
 			return -1;
 		}
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, LOCK_POLL_MS, PG_WAIT_EXTENSION);
@@ -220,40 +245,6 @@ void
 tcls_prepared_file_unlock(int lock)
 {
 	CloseTransientFile(lock);
-}
-
-static bool
-has_suffix(const char *name, const char *suffix)
-{
-	size_t		length = strlen(name);
-
-	return length >= strlen(suffix) && strcmp(name + length - strlen(suffix), suffix) == 0;
-}
-
-/*
- * Remove what a crash left and what has not been used for long.  The lock says that no file
- * of weights is being written; a session that writes a marker at this moment only loses it.
- */
-static void
-sweep(const char *directory)
-{
-	DIR		   *dir = AllocateDir(directory);
-	struct dirent *entry;
-
-	if (dir == NULL)
-		return;
-	while ((entry = ReadDirExtended(dir, directory, LOG)) != NULL)
-	{
-		char	   *path = psprintf("%s/%s", directory, entry->d_name);
-		struct stat status;
-
-		if (lstat(path, &status) == 0 && S_ISREG(status.st_mode) && strcmp(entry->d_name, LOCK_NAME) != 0 &&
-			(has_suffix(entry->d_name, ".tmp") ||
-			 Max(status.st_atime, status.st_mtime) < time(NULL) - KEEP_SECONDS))
-			unlink(path);
-		pfree(path);
-	}
-	FreeDir(dir);
 }
 
 static TclsStatus
@@ -302,13 +293,31 @@ allocate_file(int fd, size_t size)
 	return 0;
 }
 
+/*
+ * Bring the open file to disk; 0 or errno.  In pieces, since one fsync of a large file cannot be interrupted
+ * for as long as the disk needs.
+ */
+static int
+sync_file(int fd, size_t size)
+{
+#ifdef HAVE_SYNC_FILE_RANGE
+	for (size_t done = 0; done < size; done += WRITE_PIECE)
+	{
+		CHECK_FOR_INTERRUPTS();
+		(void) sync_file_range(fd, done, WRITE_PIECE,
+							   SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+	}
+#endif
+	CHECK_FOR_INTERRUPTS();
+	return pg_fsync(fd) == 0 ? 0 : errno;
+}
+
 /* Fill the open file and bring it to disk; 0 or errno. */
 static int
-fill_file(int fd, const TclsModel *model)
+fill_file(int fd, const TclsModel *model, size_t size)
 {
 	TclsHost   *host = tcls_host_create(CurrentMemoryContext);
 	FileWriter	file = {{file_write, &file}, fd, 0, 0};
-	size_t		size = tcls_prepared_size(model);
 	TclsStatus	status;
 	int			error;
 
@@ -321,52 +330,79 @@ fill_file(int fd, const TclsModel *model)
 	tcls_host_check(status, host);
 	if (file.size != size)
 		elog(ERROR, "prepared file has %zu bytes, not %zu", file.size, size);
-	return pg_fsync(fd) == 0 ? 0 : errno;
+	return sync_file(fd, size);
 }
 
-bool
-tcls_prepared_file_write(const TclsModel *model, const uint8 *fingerprint, const char *layout)
+/* A half-written file goes with its context, so that an error or a cancel leaves none. */
+static void
+unlink_temporary(void *path)
 {
-	const char *directory = tcls_engine_directory();
-	char	   *path;
-	char	   *temporary;
+	unlink(path);
+}
+
+static char *
+temporary_path(const char *path, MemoryContext context)
+{
+	char	   *temporary = MemoryContextAlloc(context, MAXPGPATH);
+	MemoryContextCallback *callback = MemoryContextAlloc(context, sizeof(MemoryContextCallback));
+
+	snprintf(temporary, MAXPGPATH, "%s.%d.tmp", path, MyProcPid);
+	callback->func = unlink_temporary;
+	callback->arg = temporary;
+	MemoryContextRegisterResetCallback(context, callback);
+	return temporary;
+}
+
+/* Write the file under its temporary name and give it its own; 0 or errno. */
+static int
+write_file(const char *path, const TclsModel *model, size_t size)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "textcls file", ALLOCSET_SMALL_SIZES);
+	char	   *temporary = temporary_path(path, context);
 	int			fd;
 	int			error;
 
-	if (directory == NULL)
-		return false;
-	sweep(directory);
-	path = psprintf("%s/%s", directory, file_name(fingerprint, layout));
-	temporary = psprintf("%s.%d.tmp", path, MyProcPid);
 	fd = OpenTransientFilePerm(temporary, O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW | O_CLOEXEC | PG_BINARY, 0600);
 	if (fd < 0)
-	{
-		warn_private("could not create a file", errno);
-		return false;
-	}
-	error = fill_file(fd, model);
+		return errno;
+	error = fill_file(fd, model, size);
 	CloseTransientFile(fd);
 	if (error == 0 && durable_rename(temporary, path, LOG) != 0)
 		error = errno;
-	if (error == 0)
-		return true;
-	unlink(temporary);
-	warn_private("could not write a file", error);
-	return false;
+	MemoryContextDelete(context);
+	return error;
+}
+
+bool
+tcls_prepared_file_write(const TclsModel *model, const uint8 *fingerprint, const char *layout, int elevel)
+{
+	size_t		size = tcls_prepared_size(model);
+	int			error;
+
+	if (tcls_engine_directory() == NULL)
+		return false;
+	tcls_prepared_sweep();
+	if (!tcls_prepared_make_room(size))
+	{
+		refuse_size(elevel, size);
+		return false;
+	}
+	error = write_file(psprintf(TCLS_ENGINE_DIRECTORY "/%s", tcls_prepared_name(fingerprint, layout)), model, size);
+	if (error != 0)
+		refuse(elevel, "could not write a file", error);
+	return error == 0;
 }
 
 void
 tcls_prepared_file_remove(const uint8 *fingerprint)
 {
-	const char *directory = tcls_engine_directory();
-	char	   *prefix = file_prefix(fingerprint);
-	DIR		   *dir = directory != NULL ? AllocateDir(directory) : NULL;
-	struct dirent *entry;
+	ListCell   *cell;
 
-	if (dir == NULL)
-		return;
-	while ((entry = ReadDirExtended(dir, directory, LOG)) != NULL)
-		if (strncmp(entry->d_name, prefix, strlen(prefix)) == 0 && !has_suffix(entry->d_name, ".tmp"))
-			unlink(psprintf("%s/%s", directory, entry->d_name));
-	FreeDir(dir);
+	foreach(cell, tcls_prepared_list())
+	{
+		TclsPreparedFile *file = lfirst(cell);
+
+		if (memcmp(file->fingerprint, fingerprint, PG_SHA256_DIGEST_LENGTH) == 0)
+			tcls_prepared_remove(file->name);
+	}
 }
