@@ -204,6 +204,11 @@ CREATE FUNCTION textcls.engine(OUT name text, OUT value text) RETURNS SETOF reco
 -- Whether the current user may use a version: what the views show is filtered by it.
 CREATE FUNCTION textcls.may_use(weights oid) RETURNS bool
 	AS 'MODULE_PATHNAME', 'textcls_may_use' LANGUAGE C STABLE PARALLEL SAFE;
+-- Files of prepared weights that the current user may know of.
+CREATE FUNCTION textcls.prepared_files(OUT model text, OUT version int, OUT "precision" text, OUT kernel text, OUT layout text,
+		OUT bytes bigint, OUT prepared_at timestamptz, OUT last_used_at timestamptz, OUT is_mapped bool, OUT is_verified bool)
+		RETURNS SETOF record
+	AS 'MODULE_PATHNAME', 'textcls_prepared_files' LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 10;
 
 REVOKE ALL ON FUNCTION textcls.drop_all_models(), textcls.verify(), textcls.repair() FROM PUBLIC;
 
@@ -259,5 +264,7 @@ CREATE VIEW textcls.training_log WITH (security_barrier) AS
 			AND pg_catalog.pg_has_role(r.oid, 'USAGE'))
 		OR (SELECT r.rolsuper FROM pg_catalog.pg_roles r WHERE r.rolname OPERATOR(pg_catalog.=) CURRENT_USER);
 
-GRANT SELECT ON textcls.models, textcls.model_versions, textcls.jobs, textcls.training_log TO PUBLIC;
+CREATE VIEW textcls.prepared AS SELECT * FROM textcls.prepared_files();
+
+GRANT SELECT ON textcls.models, textcls.model_versions, textcls.jobs, textcls.training_log, textcls.prepared TO PUBLIC;
 GRANT USAGE ON SCHEMA textcls TO PUBLIC;

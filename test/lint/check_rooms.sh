@@ -371,7 +371,7 @@ describe readme_functions "the README names every function and view"
 readme_functions()
 {
     not_in_readme $(sed -nE 's/^CREATE (FUNCTION|VIEW) textcls\.([a-z_]+).*/\2/p' sql/textcls--1.0.sql | sort -u |
-        grep -vxE 'may_use|job_is_alive|planner_support')
+        grep -vxE 'may_use|job_is_alive|planner_support|prepared_files')
 }
 
 describe readme_settings "the README names every setting"

@@ -10,7 +10,7 @@ SELECT c.relname, c.relkind, has_table_privilege('public', c.oid, 'SELECT') AS r
 -- functions: volatility, parallel safety, and whether everybody may call them
 SELECT p.oid::regprocedure, p.provolatile AS v, p.proparallel AS p, p.proisstrict AS strict,
        has_function_privilege('public', p.oid, 'EXECUTE') AS public
-  FROM pg_proc p WHERE p.pronamespace = 'textcls'::regnamespace ORDER BY p.proname, p.pronargs, 1::text;
+  FROM pg_proc p WHERE p.pronamespace = 'textcls'::regnamespace ORDER BY p.proname, p.pronargs, p.oid::regprocedure::text COLLATE "C";
 
 -- rows of these tables are dumped with the database
 SELECT c.relname FROM pg_extension e, unnest(e.extconfig) t JOIN pg_class c ON c.oid = t

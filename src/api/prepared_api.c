@@ -1,0 +1,88 @@
+/*
+ * prepared_api.c
+ *		The prepared files: what there is.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_authid.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "kernels/packed.h"
+#include "store/model_catalog.h"
+#include "store/prepared_directory.h"
+#include "store/prepared_file.h"
+
+PG_FUNCTION_INFO_V1(textcls_prepared_files);
+
+/* The version that a file is of and that the caller may use, a deployed one first; NULL where there is none. */
+static TclsVersion *
+version_of(List *versions, const TclsPreparedFile *file)
+{
+	TclsVersion *found = NULL;
+	ListCell   *cell;
+
+	foreach(cell, versions)
+	{
+		TclsVersion *version = lfirst(cell);
+
+		if (memcmp(version->fingerprint, file->fingerprint, sizeof(file->fingerprint)) == 0 &&
+			(found == NULL || (version->is_deployed && !found->is_deployed)) &&
+			tcls_catalog_may_use(version->weights))
+			found = version;
+	}
+	return found;
+}
+
+/* Append a row; version and kernel may be NULL. */
+static void
+put_prepared_file(ReturnSetInfo *result, const TclsPreparedFile *file, const TclsVersion *version)
+{
+	const TclsPackedKernel *kernel = tcls_packed_by_layout(file->layout);
+	Datum		values[10] = {0};
+	bool		nulls[10] = {version == NULL, version == NULL, kernel == NULL, kernel == NULL};
+
+	if (version != NULL)
+	{
+		values[0] = CStringGetTextDatum(version->model);
+		values[1] = Int32GetDatum(version->number);
+	}
+	if (kernel != NULL)
+	{
+		values[2] = CStringGetTextDatum(tcls_precision_name(kernel->precision));
+		values[3] = CStringGetTextDatum(kernel->name);
+	}
+	values[4] = CStringGetTextDatum(file->layout);
+	values[5] = Int64GetDatum((int64) file->status.st_size);
+	values[6] = TimestampTzGetDatum(file->prepared_at);
+	values[7] = TimestampTzGetDatum(file->last_used_at);
+	values[8] = BoolGetDatum(tcls_prepared_file_is_mapped(file->name, &file->status));
+	values[9] = BoolGetDatum(file->is_verified);
+	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+}
+
+/*
+ * Files of the whole server, among them those of other databases and of models that were dropped: only who
+ * may see the server's statistics sees what is not of a model of his own.
+ */
+Datum
+textcls_prepared_files(PG_FUNCTION_ARGS)
+{
+	bool		sees_all = has_privs_of_role(GetUserId(), ROLE_PG_MONITOR);
+	List	   *versions = tcls_catalog_versions(NULL);
+	ListCell   *cell;
+
+	InitMaterializedSRF(fcinfo, 0);
+	foreach(cell, tcls_prepared_list())
+	{
+		TclsPreparedFile *file = lfirst(cell);
+		TclsVersion *version = version_of(versions, file);
+
+		if (version != NULL || sees_all)
+			put_prepared_file((ReturnSetInfo *) fcinfo->resultinfo, file, version);
+	}
+	PG_RETURN_NULL();
+}
