@@ -49,7 +49,7 @@ endif
 include $(PGXS)
 
 # PGXS does not track headers.
-$(OBJS): $(wildcard src/*/*.h) Makefile
+$(OBJS): $(wildcard src/*/*.h src/*/*.inc) Makefile
 all: check-libraries
 $(OBJS): | check-libraries
 $(shlib): src/exports.map

@@ -1,6 +1,6 @@
 /*
  * attention.c
- *		Scaled dot-product self-attention of one head of one text, without padding.
+ *		Scaled dot-product self-attention of one head of one text, without padding: the backward.
  *
  *		forward		S = Q K^T / sqrt(D),  P = softmax(S),  O = (P * m) V
  *					with m the dropout mask over 1 - p; logsum = log of the sum of e^S
@@ -8,15 +8,17 @@
  *					dS = P * ((dO V^T) * m - delta)
  *					dQ = dS K / sqrt(D),  dK = dS^T Q / sqrt(D)
  *
- * Scores live only for BLOCK queries at a time: memory is linear in the length, and the
+ * Scores live only for a block of queries at a time: memory is linear in the length, and the
  * backward computes P again from logsum (Dao et al., FlashAttention, 2022).  The
  * matrices are so small that calling a BLAS would cost more than the product, so
- * they are copied into rows of whole tiles, and one tile is the inner loop.
+ * they are copied into rows of whole tiles, and one tile is the inner loop.  The forward,
+ * which inference is bound by, has loops of its own (attention_forward.c).
  */
 #include <math.h>
 #include <string.h>
 
 #include "kernels/element.h"
+#include "kernels/transpose.h"
 #include "base/pure_c.h"
 
 #define BLOCK 32				/* queries at a time */
@@ -160,48 +162,6 @@ copy_rows(float *to, size_t width, const float *from, size_t stride, size_t rows
 		to[k] = 0.0f;
 }
 
-/*
- * One step of a transposition of eight by eight: what lies step apart changes places.
- * first and second name the places in low and, from 8 on, in high.
- */
-#define SWAP_PAIRS(v, step, first, second) \
-	for (int i = 0; i < 8; i++) \
-		if ((i & step) == 0) \
-		{ \
-			Lanes8		low = v[i]; \
-			Lanes8		high = v[i + step]; \
-			\
-			v[i] = first(low, high); \
-			v[i + step] = second(low, high); \
-		}
-
-#define EVEN_SINGLES(low, high) __builtin_shufflevector(low, high, 0, 8, 2, 10, 4, 12, 6, 14)
-#define ODD_SINGLES(low, high) __builtin_shufflevector(low, high, 1, 9, 3, 11, 5, 13, 7, 15)
-#define EVEN_PAIRS(low, high) __builtin_shufflevector(low, high, 0, 1, 8, 9, 4, 5, 12, 13)
-#define ODD_PAIRS(low, high) __builtin_shufflevector(low, high, 2, 3, 10, 11, 6, 7, 14, 15)
-#define LOW_HALVES(low, high) __builtin_shufflevector(low, high, 0, 1, 2, 3, 8, 9, 10, 11)
-#define HIGH_HALVES(low, high) __builtin_shufflevector(low, high, 4, 5, 6, 7, 12, 13, 14, 15)
-
-/* to (8, width) = scale * the transpose of eight rows of eight. */
-static TCLS_BODY void
-transpose_tile(float *to, size_t width, const float *from, size_t stride, float scale)
-{
-	Lanes8		v[8];
-
-#pragma GCC unroll 8
-	for (size_t i = 0; i < 8; i++)
-		v[i] = scale * *(const Lanes8 *) (from + i * stride);
-#pragma GCC unroll 8
-	SWAP_PAIRS(v, 1, EVEN_SINGLES, ODD_SINGLES)
-#pragma GCC unroll 8
-	SWAP_PAIRS(v, 2, EVEN_PAIRS, ODD_PAIRS)
-#pragma GCC unroll 8
-	SWAP_PAIRS(v, 4, LOW_HALVES, HIGH_HALVES)
-#pragma GCC unroll 8
-	for (size_t i = 0; i < 8; i++)
-		*(Lanes8 *) (to + i * width) = v[i];
-}
-
 /* to (columns, width) = scale * transposed from, with zeros behind the n columns. */
 static TCLS_BODY void
 copy_transposed(float *to, size_t width, const float *from, size_t stride, size_t rows, size_t columns, float scale,
@@ -211,50 +171,21 @@ copy_transposed(float *to, size_t width, const float *from, size_t stride, size_
 	size_t		whole_columns = columns / 8 * 8;
 
 	for (size_t i = 0; i < whole_rows; i += 8)
+	{
+		const float *row[8];
+
+#pragma GCC unroll 8
+		for (size_t r = 0; r < 8; r++)
+			row[r] = from + (i + r) * stride;
 		for (size_t k = 0; k < whole_columns; k += 8)
-			transpose_tile(to + k * width + i, width, from + i * stride + k, stride, scale);
+			tcls_transpose_rows(to + k * width + i, width, row, k, scale);
+	}
 	for (size_t i = 0; i < rows; i++)
 		for (size_t k = i < whole_rows ? whole_columns : 0; k < columns; k++)
 			to[k * width + i] = scale * from[i * stride + k];
 	for (size_t k = 0; k < columns; k++)
 		for (size_t i = rows; i < width; i++)
 			to[k * width + i] = 0.0f;
-}
-
-/* Below the exponent of everything: e^(FAR_BELOW - max) is no more than rounding. */
-#define FAR_BELOW -1e30f
-
-/*
- * e^(row - max) in place, times the mask; returns max, *sum the sum without the mask.
- * What is behind the n scores, up to whole tiles, takes part as nothing.
- */
-static TCLS_BODY float
-exponentiate(float *sum, float *row, size_t n, size_t n_padded, const TclsDropout *dropout, uint64_t mask_row)
-{
-	float		max = row[0];
-	float		total = 0;
-
-	for (size_t j = n; j < n_padded; j++)
-		row[j] = FAR_BELOW;
-#pragma omp simd reduction(max:max)
-	for (size_t j = 0; j < n_padded; j++)
-		max = row[j] > max ? row[j] : max;
-#pragma omp simd reduction(+:total)
-	for (size_t j = 0; j < n_padded; j++)
-	{
-		row[j] = tcls_exp_negative(row[j] - max);
-		total += row[j];
-	}
-	if (dropout->probability > 0)
-	{
-		TclsDropoutRow mask = tcls_dropout_row(dropout, mask_row);
-
-#pragma omp simd
-		for (size_t j = 0; j < n_padded; j++)
-			row[j] *= tcls_dropout_factor(mask, (uint32_t) j);
-	}
-	*sum = total;
-	return max;
 }
 
 /* Sizes of one head, rounded to tiles. */
@@ -289,61 +220,11 @@ tcls_attention_scratch(size_t tokens, size_t head_size)
 {
 	size_t		n = round_up(tokens, TILE_COLUMNS);
 	size_t		d = round_up(head_size, TILE_COLUMNS);
+	size_t		forward = tcls_attention_forward_scratch(tokens, head_size);
+	size_t		backward = 5 * n * d + 2 * BLOCK * n + 3 * BLOCK * d;
 
-	return 5 * n * d + 2 * BLOCK * n + 3 * BLOCK * d;
+	return forward > backward ? forward : backward;
 }
-
-static TCLS_BODY void
-attention_forward(float *context, float *logsum, const float *qkv, const TclsAttention *shape, size_t head,
-				  float *scratch, TclsIsa isa)
-{
-	Sizes		s = sizes_of(shape);
-	float	   *keys = scratch; /* (D, n_padded), transposed */
-	float	   *values = keys + s.d * s.n_padded;	/* (n, d_padded) */
-	float	   *scores = values + s.n_padded * s.d_padded;	/* (BLOCK, n_padded) */
-	float	   *queries = scores + BLOCK * s.n_padded;	/* (BLOCK, d_padded) */
-	float	   *out = queries + BLOCK * s.d_padded; /* (BLOCK, d_padded) */
-	const float *from = qkv + head * s.d;
-	float		inverse[BLOCK];
-
-	copy_transposed(keys, s.n_padded, from + s.hidden, s.stride, s.n, s.d, s.scale, isa);
-	copy_rows(values, s.d_padded, from + 2 * s.hidden, s.stride, s.n, s.d, 1.0f);
-	for (size_t first = 0; first < s.n; first += BLOCK)
-	{
-		size_t		rows = s.n - first < BLOCK ? s.n - first : BLOCK;
-		Product		qk = {scores, s.n_padded, queries, s.d_padded, 1, keys, s.n_padded, s.d, false};
-		Product		pv = {out, s.d_padded, scores, s.n_padded, 1, values, s.d_padded, s.n, false};
-
-		copy_rows(queries, s.d_padded, from + first * s.stride, s.stride, rows, s.d, 1.0f);
-		product(&qk, rows, s.n, isa);
-		for (size_t i = 0; i < rows; i++)
-		{
-			size_t		token = first + i;
-			float		sum;
-			float		max = exponentiate(&sum, scores + i * s.n_padded, s.n, s.n_padded, &shape->dropout,
-										   (shape->first_token + token) * shape->heads + head);
-
-			if (logsum != NULL)
-				logsum[token * shape->heads + head] = max + logf(sum);
-			inverse[i] = 1.0f / sum;
-		}
-		product(&pv, rows, s.d, isa);
-		for (size_t i = 0; i < rows; i++)
-		{
-			float	   *to = context + (first + i) * s.hidden + head * s.d;
-
-#pragma omp simd
-			for (size_t k = 0; k < s.d; k++)
-				to[k] = out[i * s.d_padded + k] * inverse[i];
-		}
-	}
-}
-
-TCLS_VARIANTS_BY_ISA(attention_forward,
-			  (float *context, float *logsum, const float *qkv, const TclsAttention *shape, size_t head,
-			   float *scratch),
-			  (context, logsum, qkv, shape, head, scratch),
-					 (context, logsum, qkv, shape, head, scratch, isa))
 
 /*
  * One row of the backward: from scores S and dP = dO V^T to P * m and dS, in place.  n is that

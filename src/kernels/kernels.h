@@ -104,7 +104,7 @@ extern void tcls_embedding_forward(float *y, const float *word, const float *pos
 extern void tcls_embedding_backward(float *dword, float *dposition, float *dtype, const float *dy,
 									const int32_t *ids, const int32_t *starts, size_t texts, size_t columns);
 
-/* ---- attention (attention.c) ---- */
+/* ---- attention (attention.c, attention_forward.c) ---- */
 
 typedef struct TclsAttention
 {
@@ -117,6 +117,9 @@ typedef struct TclsAttention
 
 /* Floats of scratch (64-byte aligned) that both directions need for texts of at most so many tokens. */
 extern size_t tcls_attention_scratch(size_t tokens, size_t head_size);
+
+/* What the forward alone needs of it. */
+extern size_t tcls_attention_forward_scratch(size_t tokens, size_t head_size);
 
 /*
  * One head of one text: its columns of context (n, H) from those of qkv (n, 3H), whose

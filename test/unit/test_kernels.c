@@ -465,6 +465,80 @@ attention_case(UnitHost *unit)
 	attention_trial(128, 1, 80, 0.1f, unit);
 }
 
+/* Every remainder of tokens by tiles and lanes, at the head sizes that have code of their own and at another. */
+static void
+attention_tails_case(UnitHost *unit)
+{
+	static const size_t sizes[] = {32, 64, 40};
+
+	for (size_t s = 0; s < 3; s++)
+		for (size_t tokens = 1; tokens <= 98; tokens += tokens < 34 || s == 0 ? 1 : 7)
+		{
+			size_t		h = 2 * sizes[s];
+			Trial		t = trial(attention_formula, tokens * 3 * h, tokens * h, unit);
+			TclsAttention *a = &t.shape.attention;
+			float	   *scratch;
+
+			*a = (TclsAttention) {tokens, 2, sizes[s], 0, {0, 0}};
+			t.shape.rows = tokens;
+			t.shape.columns = sizes[s];
+			t.shape.mask = mask_of(a, unit);
+			CHECK_OK(tcls_alloc(&scratch, tcls_attention_forward_scratch(tokens, sizes[s]), sizeof(float),
+								&unit->host), &unit->host);
+			for (size_t head = 0; head < 2; head++)
+				tcls_attention_forward(t.out, NULL, t.in, a, head, scratch);
+			check_forward("attention tails", &t, unit);
+			unit_host_reset(unit);
+		}
+}
+
+static void
+attention_tails(UnitHost *unit)
+{
+	each_variant(attention_tails_case, unit);
+}
+
+/* Scores that e^x could not bear, all far below zero but one key's, and a NaN that must be seen. */
+static void
+attention_far_case(UnitHost *unit)
+{
+	enum
+	{
+		TOKENS = 21,
+		SIZE = 32
+	};
+	float	   *qkv;
+	float	   *context;
+	float	   *scratch;
+	TclsAttention shape = {TOKENS, 1, SIZE, 0, {0, 0}};
+
+	CHECK_OK(tcls_alloc_zero(&qkv, TOKENS * 3 * SIZE, sizeof(float), &unit->host), &unit->host);
+	CHECK_OK(tcls_alloc_zero(&context, TOKENS * SIZE, sizeof(float), &unit->host), &unit->host);
+	CHECK_OK(tcls_alloc(&scratch, tcls_attention_forward_scratch(TOKENS, SIZE), sizeof(float), &unit->host),
+			 &unit->host);
+	for (size_t i = 0; i < TOKENS; i++)
+	{
+		float	   *row = qkv + i * 3 * SIZE;
+
+		row[0] = 1000.0f;
+		row[SIZE] = i == 7 ? -5.0f : -9.0f;
+		row[2 * SIZE + 3] = (float) i;
+	}
+	tcls_attention_forward(context, NULL, qkv, &shape, 0, scratch);
+	for (size_t i = 0; i < TOKENS; i++)
+		CHECK_CLOSE(context[i * SIZE + 3], 7, 1e-6);
+	qkv[9 * 3 * SIZE + SIZE] = NAN;
+	tcls_attention_forward(context, NULL, qkv, &shape, 0, scratch);
+	for (size_t i = 0; i < TOKENS; i++)
+		CHECK(isnan(context[i * SIZE + 3]));
+}
+
+static void
+attention_of_far_scores(UnitHost *unit)
+{
+	each_variant(attention_far_case, unit);
+}
+
 static void
 attention(UnitHost *unit)
 {
@@ -750,6 +824,8 @@ main(void)
 	RUN(embedding);
 	RUN(attention);
 	RUN(attention_blocks);
+	RUN(attention_tails);
+	RUN(attention_of_far_scores);
 	RUN(pooling);
 	RUN(crossentropy);
 	RUN(crossentropy_of_far_logits);
