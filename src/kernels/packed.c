@@ -9,8 +9,17 @@
 #include "base/pure_c.h"
 
 static const TclsPackedKernel *const kernels[] = {
+#if defined(__x86_64__)
+	&tcls_packed_fp32_avx512,
+	&tcls_packed_fp32_avx2,
+#endif
 	&tcls_packed_fp32_plain,
 	&tcls_packed_bf16_plain,
+#if defined(__x86_64__)
+	&tcls_packed_int8_vnni,
+	&tcls_packed_int8_avx512,
+	&tcls_packed_int8_avx2,
+#endif
 	&tcls_packed_int8_plain,
 };
 

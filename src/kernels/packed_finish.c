@@ -6,38 +6,44 @@
 #include "kernels/variant.h"
 #include "base/pure_c.h"
 
-/* out = sums * scales + bias + residual; each of the last three may be absent. */
+/* out = (sums - excess) * scales + bias + residual; all but the sums may be absent. */
 typedef struct Pass
 {
 	float	   *out;
 	size_t		out_stride;
 	const TclsPackedBlock *block;
-	bool		scaled;
+	const TclsScales *scales;
 	const float *bias;			/* of these columns */
 	const float *residual;		/* of this block, in rows of out_stride */
 } Pass;
 
+/* All but pass and row are constants where this is inlined, columns as often as it can be. */
 static TCLS_BODY void
-finish_row(const Pass *pass, size_t row, size_t columns)
+finish_row(const Pass *pass, size_t row, size_t columns, const bool scaled, const bool shifted, const bool biased,
+		   const bool added)
 {
 	const TclsPackedBlock *block = pass->block;
 	float	   *out = pass->out + row * pass->out_stride;
-	const void *sums = (const char *) block->sums + row * block->stride * sizeof(float);
-	const float *residual = pass->residual + (pass->residual != NULL ? row * pass->out_stride : 0);
-	float		scale = pass->scaled ? block->row_scales[row] : 1.0f;
+	const float *sums = (const float *) block->sums + row * block->stride;
+	const int32_t *integers = (const int32_t *) block->sums + row * block->stride;
+	const float *scales = scaled ? pass->scales->columns + block->first_column : NULL;
+	const int32_t *excess = shifted ? pass->scales->excess + block->first_column : NULL;
+	const float *bias = pass->bias;
+	const float *residual = added ? pass->residual + row * pass->out_stride : NULL;
+	float		scale = scaled ? pass->scales->rows[block->first_row + row] : 1.0f;
 
 #pragma omp simd
 	for (size_t j = 0; j < columns; j++)
 	{
 		float		y;
 
-		if (pass->scaled)
-			y = (float) ((const int32_t *) sums)[j] * scale * block->column_scales[j];
+		if (shifted)
+			y = (float) (integers[j] - excess[j]) * scale * scales[j];
 		else
-			y = ((const float *) sums)[j];
-		if (pass->bias != NULL)
-			y += pass->bias[j];
-		if (pass->residual != NULL)
+			y = scaled ? (float) integers[j] * scale * scales[j] : sums[j];
+		if (biased)
+			y += bias[j];
+		if (added)
 			y += residual[j];
 		out[j] = y;
 	}
@@ -45,20 +51,44 @@ finish_row(const Pass *pass, size_t row, size_t columns)
 
 /* A width that the compiler knows makes a row a few vectors without a loop. */
 static TCLS_BODY void
-finish_pass(const Pass *pass)
+finish_rows(const Pass *pass, const bool scaled, const bool shifted, const bool biased, const bool added)
 {
 	size_t		rows = pass->block->rows;
 	size_t		columns = pass->block->columns;
 
 	if (columns == 16)
 		for (size_t i = 0; i < rows; i++)
-			finish_row(pass, i, 16);
+			finish_row(pass, i, 16, scaled, shifted, biased, added);
 	else if (columns == 32)
 		for (size_t i = 0; i < rows; i++)
-			finish_row(pass, i, 32);
+			finish_row(pass, i, 32, scaled, shifted, biased, added);
 	else
 		for (size_t i = 0; i < rows; i++)
-			finish_row(pass, i, columns);
+			finish_row(pass, i, columns, scaled, shifted, biased, added);
+}
+
+static TCLS_BODY void
+finish_scaled(const Pass *pass, const bool scaled, const bool shifted)
+{
+	if (pass->bias != NULL && pass->residual != NULL)
+		finish_rows(pass, scaled, shifted, true, true);
+	else if (pass->bias != NULL)
+		finish_rows(pass, scaled, shifted, true, false);
+	else if (pass->residual != NULL)
+		finish_rows(pass, scaled, shifted, false, true);
+	else
+		finish_rows(pass, scaled, shifted, false, false);
+}
+
+static TCLS_BODY void
+finish_pass(const Pass *pass)
+{
+	if (pass->scales == NULL)
+		finish_scaled(pass, false, false);
+	else if (pass->scales->excess == NULL)
+		finish_scaled(pass, true, false);
+	else
+		finish_scaled(pass, true, true);
 }
 
 static void tcls_finish_pass(const Pass *pass);
@@ -71,7 +101,7 @@ tcls_packed_finish(float *y, const TclsPackedBlock *block, const TclsEpilogue *e
 	size_t		place = block->first_row * block->n + block->first_column;
 	const float *bias = epilogue->bias != NULL ? epilogue->bias + block->first_column : NULL;
 	const float *residual = epilogue->residual != NULL ? epilogue->residual + place : NULL;
-	Pass		pass = {y + place, block->n, block, block->row_scales != NULL, bias, residual};
+	Pass		pass = {y + place, block->n, block, block->scales, bias, residual};
 
 	if (epilogue->activation != NULL)
 	{
@@ -80,7 +110,7 @@ tcls_packed_finish(float *y, const TclsPackedBlock *block, const TclsEpilogue *e
 		pass.residual = NULL;
 		tcls_finish_pass(&pass);
 		tcls_activation_forward(block->sums, block->sums, *epilogue->activation, block->rows * block->stride);
-		pass = (Pass) {y + place, block->n, block, false, NULL, residual};
+		pass = (Pass) {y + place, block->n, block, NULL, NULL, residual};
 	}
 	tcls_finish_pass(&pass);
 }

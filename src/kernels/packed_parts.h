@@ -10,6 +10,13 @@
 extern const TclsPackedKernel tcls_packed_fp32_plain;
 extern const TclsPackedKernel tcls_packed_bf16_plain;
 extern const TclsPackedKernel tcls_packed_int8_plain;
+#if defined(__x86_64__)
+extern const TclsPackedKernel tcls_packed_fp32_avx2;
+extern const TclsPackedKernel tcls_packed_fp32_avx512;
+extern const TclsPackedKernel tcls_packed_int8_avx2;
+extern const TclsPackedKernel tcls_packed_int8_avx512;
+extern const TclsPackedKernel tcls_packed_int8_vnni;
+#endif
 
 static inline size_t
 tcls_packed_round_up(size_t size, size_t unit)
@@ -28,29 +35,98 @@ typedef enum TclsQuantised
 } TclsQuantised;
 
 /*
- * Rows of x (rows, columns) to rows of q, which begin every stride bytes and are filled up with
- * zeros (128 for unsigned ones).  scales (rows) gets max |x| / 127, NaN for a row that is not
- * finite, and 0 for one below 1e-30, which counts as zeros.
+ * Where the quantised elements go: a row is cut into pieces of so many columns; piece p of row i
+ * begins at byte p * piece_stride + i * row_stride.  The last one is filled up with zeros to a
+ * multiple of so many elements.
  */
-extern void tcls_quantise_rows(void *q, float *scales, const float *x, size_t rows, size_t columns, size_t stride,
-							   TclsQuantised form);
+typedef struct TclsQuantisedPlace
+{
+	TclsQuantised form;
+	size_t		piece_columns;
+	size_t		piece_stride;
+	size_t		row_stride;
+	size_t		multiple;
+} TclsQuantisedPlace;
+
+/*
+ * q = x (rows, columns) quantised.  scales (rows) gets max |x| / 127, NaN for a row that is not
+ * finite, and 0 for one below 1e-30; both of these count as zeros.
+ */
+extern void tcls_quantise_rows(void *q, float *scales, const float *x, size_t rows, size_t columns,
+							   const TclsQuantisedPlace *place);
 
 /* y = x rounded to bfloat16; y may be x. */
 extern void tcls_round_bf16(float *y, const float *x, size_t count);
+
+/* ---- products by tiles (packed_tiles.c) ---- */
+
+/*
+ * Inputs and weights are cut along K into steps of 4 bytes of a row: one float, two int16 or four
+ * int8.  A panel holds the steps of PANEL_VECTORS vectors of output channels, one channel a lane.
+ * Inputs lie in blocks of TCLS_TILE_DEPTH steps, (blocks, M, row of TCLS_TILE_ROW bytes): a row of a
+ * tile is then at a distance that the compiler knows, and the 64 bytes between keep the rows of a
+ * tile out of each other's cache sets.
+ */
+#define TCLS_TILE_DEPTH 384
+#define TCLS_TILE_ROW (TCLS_TILE_DEPTH * 4 + 64)
+#define TCLS_TILE_VECTORS 2		/* of a panel */
+#define TCLS_TILE_MAX_ROWS 14
+
+/* One call: sums (rows, columns of the panels) (+)= rows of the input times panels, over some steps. */
+typedef struct TclsTile
+{
+	void	   *sums;			/* of 4 bytes each */
+	size_t		stride;			/* of sums, in bytes */
+	const char *input;
+	const char *panel;
+	size_t		panel_stride;	/* bytes to the next panel */
+	size_t		steps;
+	bool		accumulate;
+} TclsTile;
+
+typedef void (*TclsTileFunction) (const TclsTile *tile);
+
+typedef struct TclsTiling
+{
+	size_t		columns;		/* of a panel */
+	size_t		step_bytes;		/* of a panel */
+	size_t		step_depth;		/* elements of K */
+	size_t		max_rows;		/* of a tile */
+	TclsTileFunction tiles[TCLS_TILE_MAX_ROWS];	/* by rows - 1, one panel */
+	TclsTileFunction wide_tiles[3]; /* by rows - 1, 4, 2 and 2 panels: enough sums in flight for few rows */
+} TclsTiling;
+
+/* Bytes of inputs and of panels. */
+extern size_t tcls_tiling_input_bytes(int m, int k, const TclsTiling *tiling);
+extern size_t tcls_tiling_panel_bytes(int n, int k, const TclsTiling *tiling);
+
+/* Where step s of channel j begins in the panels, and how long a step of one channel is. */
+extern size_t tcls_tiling_place(size_t j, size_t s, int k, const TclsTiling *tiling);
+
+/* What int32 sums mean: (sum - excess of the column) * scale of the row * scale of the column. */
+typedef struct TclsScales
+{
+	const float *rows;
+	const float *columns;
+	const int32_t *excess;		/* or NULL */
+} TclsScales;
+
+/* Y; scales NULL: the sums are floats. */
+extern void tcls_tiling_multiply(float *y, const void *input, const void *panels, int m, int n, int k,
+								 const TclsScales *scales, const TclsTiling *tiling, const TclsEpilogue *epilogue);
 
 /* ---- the end of a block of the product (packed_finish.c) ---- */
 
 typedef struct TclsPackedBlock
 {
-	void	   *sums;			/* (rows, stride), floats or (with scales) int32; overwritten */
+	void	   *sums;			/* (rows, stride), int32 if there are scales, or floats; overwritten */
 	size_t		stride;
 	size_t		rows;
 	size_t		columns;
 	size_t		first_row;		/* its place in Y (M, N) */
 	size_t		first_column;
 	size_t		n;
-	const float *row_scales;	/* of these rows and columns, for int32; or both NULL */
-	const float *column_scales;
+	const TclsScales *scales;	/* of all rows and columns, or NULL */
 } TclsPackedBlock;
 
 /* The block of y = f(sums * scales + bias) + residual. */

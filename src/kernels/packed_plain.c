@@ -73,31 +73,26 @@ PLAIN_TILE(tile_int8, int32_t, int8_t, int8_t, w)
 /* All of Y, tile by tile. */
 #define PLAIN_PRODUCT(name, sum_type, x_type, w_type) \
 	static TCLS_BODY void \
-	name(float *y, const x_type *x, const w_type *panels, size_t m, size_t n, size_t k, const float *row_scales, \
-		 const float *column_scales, const TclsEpilogue *epilogue) \
+	name(float *y, const x_type *x, const w_type *panels, size_t m, size_t n, size_t k, const TclsScales *scales, \
+		 const TclsEpilogue *epilogue) \
 	{ \
 		for (size_t j = 0; j < n; j += COLUMNS) \
 			for (size_t i = 0; i < m; i += ROWS) \
 			{ \
 				sum_type	sums[ROWS][COLUMNS]; \
 				TclsPackedBlock block = {sums, COLUMNS, m - i < ROWS ? m - i : ROWS, \
-					n - j < COLUMNS ? n - j : COLUMNS, i, j, n, NULL, NULL}; \
+					n - j < COLUMNS ? n - j : COLUMNS, i, j, n, scales}; \
 				\
-				if (row_scales != NULL) \
-				{ \
-					block.row_scales = row_scales + i; \
-					block.column_scales = column_scales + j; \
-				} \
 				tile_##name(sums, x + i * k, panels + j * k, block.rows, k); \
 				tcls_packed_finish(y, &block, epilogue); \
 			} \
 	} \
 	static void tcls_##name(float *y, const x_type *x, const w_type *panels, size_t m, size_t n, size_t k, \
-							const float *row_scales, const float *column_scales, const TclsEpilogue *epilogue); \
+							const TclsScales *scales, const TclsEpilogue *epilogue); \
 	TCLS_VARIANTS(name, \
 				  (float *y, const x_type *x, const w_type *panels, size_t m, size_t n, size_t k, \
-				   const float *row_scales, const float *column_scales, const TclsEpilogue *epilogue), \
-				  (y, x, panels, m, n, k, row_scales, column_scales, epilogue))
+				   const TclsScales *scales, const TclsEpilogue *epilogue), \
+				  (y, x, panels, m, n, k, scales, epilogue))
 
 PLAIN_PRODUCT(fp32, float, float, float)
 PLAIN_PRODUCT(bf16, float, float, uint16_t)
@@ -137,7 +132,7 @@ fp32_convert(void *input, const float *x, int m, int k)
 static void
 fp32_multiply(float *y, const void *input, const void *packed, int m, int n, int k, const TclsEpilogue *epilogue)
 {
-	tcls_fp32(y, input, packed, (size_t) m, (size_t) n, (size_t) k, NULL, NULL, epilogue);
+	tcls_fp32(y, input, packed, (size_t) m, (size_t) n, (size_t) k, NULL, epilogue);
 }
 
 const TclsPackedKernel tcls_packed_fp32_plain = {
@@ -180,7 +175,7 @@ bf16_convert(void *input, const float *x, int m, int k)
 static void
 bf16_multiply(float *y, const void *input, const void *packed, int m, int n, int k, const TclsEpilogue *epilogue)
 {
-	tcls_bf16(y, input, packed, (size_t) m, (size_t) n, (size_t) k, NULL, NULL, epilogue);
+	tcls_bf16(y, input, packed, (size_t) m, (size_t) n, (size_t) k, NULL, epilogue);
 }
 
 const TclsPackedKernel tcls_packed_bf16_plain = {
@@ -202,11 +197,12 @@ int8_pack(void *packed, const float *weight, int n, int k)
 	float	   *scales = packed;
 	int8_t	   *panels = (int8_t *) (scales + padded_columns(n));
 	int8_t		row[TCLS_PACKED_MAX_K];
+	TclsQuantisedPlace place = {TCLS_QUANTISED_INT8, (size_t) k, 0, 0, 1};
 
 	memset(packed, 0, int8_weight_bytes(n, k));
 	for (size_t j = 0; j < (size_t) n; j++)
 	{
-		tcls_quantise_rows(row, &scales[j], weight + j * (size_t) k, 1, (size_t) k, (size_t) k, TCLS_QUANTISED_INT8);
+		tcls_quantise_rows(row, &scales[j], weight + j * (size_t) k, 1, (size_t) k, &place);
 		for (size_t l = 0; l < (size_t) k; l++)
 			panels[packed_index(j, l, (size_t) k)] = row[l];
 	}
@@ -227,17 +223,19 @@ int8_input_bytes(int m, int k)
 static void
 int8_convert(void *input, const float *x, int m, int k)
 {
-	tcls_quantise_rows((char *) input + int8_scales_bytes(m), input, x, (size_t) m, (size_t) k, (size_t) k,
-					   TCLS_QUANTISED_INT8);
+	TclsQuantisedPlace place = {TCLS_QUANTISED_INT8, (size_t) k, 0, (size_t) k, 1};
+
+	tcls_quantise_rows((char *) input + int8_scales_bytes(m), input, x, (size_t) m, (size_t) k, &place);
 }
 
 static void
 int8_multiply(float *y, const void *input, const void *packed, int m, int n, int k, const TclsEpilogue *epilogue)
 {
-	const float *scales = packed;
+	TclsScales	scales = {input, packed, NULL};
+	const int8_t *panels = (const int8_t *) packed + padded_columns(n) * sizeof(float);
 
-	tcls_int8(y, (const int8_t *) input + int8_scales_bytes(m), (const int8_t *) (scales + padded_columns(n)),
-			  (size_t) m, (size_t) n, (size_t) k, input, scales, epilogue);
+	tcls_int8(y, (const int8_t *) input + int8_scales_bytes(m), panels, (size_t) m, (size_t) n, (size_t) k, &scales,
+			  epilogue);
 }
 
 const TclsPackedKernel tcls_packed_int8_plain = {

@@ -31,26 +31,20 @@ largest_bits(const float *x, size_t columns)
 }
 
 #define EACH_ELEMENT(type, offset) \
-	_Pragma("omp simd") \
-	for (size_t i = 0; i < columns; i++) \
-		((type *) q)[i] = (type) ((int32_t) rintf(x[i] * inverse) + (offset)); \
-	for (size_t i = columns; i < stride / sizeof(type); i++) \
-		((type *) q)[i] = (type) (offset)
+	do { \
+		_Pragma("omp simd") \
+		for (size_t i = 0; i < columns; i++) \
+			((type *) q)[i] = (type) ((int32_t) rintf(x[i] * inverse) + (offset)); \
+		for (size_t i = columns; i < filled; i++) \
+			((type *) q)[i] = (type) (offset); \
+	} while (0)
 
-static TCLS_BODY float
-quantise_row(void *q, const float *x, size_t columns, size_t stride, TclsQuantised form)
+/* inverse 0: zeros, whatever x is. */
+static TCLS_BODY void
+quantise_piece(void *q, const float *x, size_t columns, size_t filled, float inverse, TclsQuantised form)
 {
-	uint32_t	bits = largest_bits(x, columns);
-	float		largest;
-	float		inverse;
-
-	memcpy(&largest, &bits, sizeof(largest));
-	if (bits >= INFINITY_BITS || largest < 1e-30f)
-	{
-		memset(q, form == TCLS_QUANTISED_UINT8 ? 128 : 0, stride);
-		return bits >= INFINITY_BITS ? NAN : 0.0f;
-	}
-	inverse = 127.0f / largest;
+	if (inverse == 0.0f)
+		columns = 0;
 	switch (form)
 	{
 		case TCLS_QUANTISED_INT8:
@@ -63,20 +57,38 @@ quantise_row(void *q, const float *x, size_t columns, size_t stride, TclsQuantis
 			EACH_ELEMENT(int16_t, 0);
 			break;
 	}
-	return largest / 127.0f;
+}
+
+static TCLS_BODY float
+quantise_row(char *q, const float *x, size_t columns, const TclsQuantisedPlace *place)
+{
+	uint32_t	bits = largest_bits(x, columns);
+	float		largest;
+	float		inverse;
+
+	memcpy(&largest, &bits, sizeof(largest));
+	inverse = bits >= INFINITY_BITS || largest < 1e-30f ? 0.0f : 127.0f / largest;
+	for (size_t i = 0; i < columns; i += place->piece_columns)
+	{
+		size_t		piece = columns - i < place->piece_columns ? columns - i : place->piece_columns;
+
+		quantise_piece(q, x + i, piece, (piece + place->multiple - 1) / place->multiple * place->multiple, inverse,
+					   place->form);
+		q += place->piece_stride;
+	}
+	return bits >= INFINITY_BITS ? NAN : inverse == 0.0f ? 0.0f : largest / 127.0f;
 }
 
 static TCLS_BODY void
-quantise_rows(void *q, float *scales, const float *x, size_t rows, size_t columns, size_t stride, TclsQuantised form)
+quantise_rows(void *q, float *scales, const float *x, size_t rows, size_t columns, const TclsQuantisedPlace *place)
 {
 	for (size_t i = 0; i < rows; i++)
-		scales[i] = quantise_row((char *) q + i * stride, x + i * columns, columns, stride, form);
+		scales[i] = quantise_row((char *) q + i * place->row_stride, x + i * columns, columns, place);
 }
 
 TCLS_VARIANTS(quantise_rows,
-			  (void *q, float *scales, const float *x, size_t rows, size_t columns, size_t stride,
-			   TclsQuantised form),
-			  (q, scales, x, rows, columns, stride, form))
+			  (void *q, float *scales, const float *x, size_t rows, size_t columns, const TclsQuantisedPlace *place),
+			  (q, scales, x, rows, columns, place))
 
 static TCLS_BODY void
 round_bf16(float *y, const float *x, size_t count)
