@@ -6,46 +6,29 @@
  * (8 MB) there are none, whatever the functions of the query cost.  Ten thousand short texts are a
  * megabyte and half a minute of work.  So where a query calls one of our functions, its
  * tables get workers by rows; the planner still compares costs and keeps the serial plan when that is cheaper.
- *
- * Two pieces are needed.  The support function below is attached to our costly functions:
- * the planner calls it while it simplifies expressions, before it looks at tables, which loads this library in time for
- * the first statement of a session, and it tells the hook what marks a function as ours.
  */
 #include "postgres.h"
 
 #include <math.h>
 
 #include "catalog/pg_class.h"
-#include "fmgr.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/cost.h"
 #include "optimizer/plancat.h"
-#include "utils/lsyscache.h"
 
+#include "api/model_calls.h"
 #include "api/parallel_hook.h"
-
-PG_FUNCTION_INFO_V1(textcls_planner_support);
 
 #define ROWS_PER_WORKER 50		/* some 0.1 s of work, ten times what a worker costs to start */
 
 static get_relation_info_hook_type previous_hook;
-
-/* What prosupport of our functions holds; InvalidOid: no query of this session has called one. */
-static Oid	planner_support;
-
-Datum
-textcls_planner_support(PG_FUNCTION_ARGS)
-{
-	planner_support = fcinfo->flinfo->fn_oid;
-	PG_RETURN_POINTER(NULL);
-}
 
 static bool
 calls_model(Node *node, void *context)
 {
 	if (node == NULL)
 		return false;
-	if (IsA(node, FuncExpr) && get_func_support(((FuncExpr *) node)->funcid) == planner_support)
+	if (IsA(node, FuncExpr) && tcls_calls_is_model_function(((FuncExpr *) node)->funcid))
 		return true;
 	return expression_tree_walker(node, calls_model, context);
 }
@@ -65,8 +48,7 @@ offer_workers(PlannerInfo *root, Oid relation, bool is_parent, RelOptInfo *rel)
 		previous_hook(root, relation, is_parent, rel);
 
 	/* A table whose parallel_workers was set has its answer. */
-	if (!OidIsValid(planner_support) || is_parent || rel->rel_parallel_workers != -1 ||
-		max_parallel_workers_per_gather == 0)
+	if (is_parent || rel->rel_parallel_workers != -1 || max_parallel_workers_per_gather == 0)
 		return;
 	workers = floor(Min(rel->tuples / ROWS_PER_WORKER, rel->pages));
 	workers = Min(workers, max_parallel_workers_per_gather);

@@ -12,6 +12,7 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
+#include "api/score_memo.h"
 #include "api/scoring.h"
 #include "bridge/host_pg.h"
 #include "bridge/settings.h"
@@ -57,10 +58,16 @@ tcls_scoring_end(TclsScoring *scoring)
 	MemoryContextDelete(scoring->memory);
 }
 
+bool
+tcls_scoring_is_encoder(const TclsScoring *scoring)
+{
+	return scoring->model->weights.block != NULL;
+}
+
 void
 tcls_scoring_require_encoder(const TclsScoring *scoring)
 {
-	if (scoring->model->weights.block == NULL)
+	if (!tcls_scoring_is_encoder(scoring))
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("model \"%s\" is a tokenizer and cannot embed", scoring->version->model)));
@@ -97,23 +104,40 @@ tcls_scoring_begin_call(TclsScoring *scoring, FunctionCallInfo fcinfo, int model
 	if (!PG_ARGISNULL(model_argument))
 		model = text_to_cstring(PG_GETARG_TEXT_PP(model_argument));
 	tcls_scoring_begin(scoring, model, 0, InvalidOid);
+	tcls_memo_note_resolved(model);
+}
+
+/* tcls_host_utf8() cuts at the limit; a huge value is not even expanded further than that. */
+static text *
+expand_text(bool *is_cut, Datum value)
+{
+	Size		limit = (Size) tcls_setting_max_text_kb * 1024;
+
+	*is_cut = toast_raw_datum_size(value) - VARHDRSZ > limit;
+	if (*is_cut)
+		return DatumGetTextPSlice(value, 0, limit + MAX_MULTIBYTE_CHAR_LEN);
+	return DatumGetTextPP(value);
 }
 
 TclsText
 tcls_scoring_text(bool *is_cut, Datum value)
 {
-	Size		limit = (Size) tcls_setting_max_text_kb * 1024;
 	TclsText	result;
-	text	   *input;
 
-	/* tcls_host_utf8() cuts at the limit; a huge value is not even expanded further than that. */
-	*is_cut = toast_raw_datum_size(value) - VARHDRSZ > limit;
-	if (*is_cut)
-		input = DatumGetTextPSlice(value, 0, limit + MAX_MULTIBYTE_CHAR_LEN);
-	else
-		input = DatumGetTextPP(value);
-	result.data = tcls_host_utf8(&result.size, input);
+	result.data = tcls_host_utf8(&result.size, expand_text(is_cut, value));
 	return result;
+}
+
+bool
+tcls_scoring_try_text(TclsText *out, Datum value)
+{
+	bool		is_cut;
+	text	   *input = expand_text(&is_cut, value);
+
+	if (!tcls_host_has_utf8(input))
+		return false;
+	out->data = tcls_host_utf8(&out->size, input);
+	return true;
 }
 
 /* A NaN compares false with everything and would pass for some label. */
@@ -135,6 +159,8 @@ tcls_scoring_run(const TclsPredictions *out, const TclsScoring *scoring, const T
 	const TclsModel *model = scoring->model;
 	TclsStatus	status;
 
+	if (count == 1 && tcls_memo_find(out, model, texts))
+		return;
 	status = tcls_classifier_predict(out, model, texts, count, 0, 0, scoring->host);
 	if (status != TCLS_OK)
 		tcls_host_check_context(status, scoring->host, "The model is \"%s\" version %d.",

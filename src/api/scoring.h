@@ -34,6 +34,8 @@ extern void tcls_scoring_begin_call(TclsScoring *scoring, FunctionCallInfo fcinf
 
 extern void tcls_scoring_end(TclsScoring *scoring);
 
+extern bool tcls_scoring_is_encoder(const TclsScoring *scoring);
+
 /* Raise unless the model is of a kind that the caller can serve. */
 extern void tcls_scoring_require_encoder(const TclsScoring *scoring);
 extern void tcls_scoring_require_labels(const TclsScoring *scoring);
@@ -45,7 +47,10 @@ extern void tcls_scoring_require_one_label(const TclsScoring *scoring);
  */
 extern TclsText tcls_scoring_text(bool *is_cut, Datum value);
 
-/* Predict, and raise what fails or is not finite. */
+/* The same without an ERROR: false when the text has no equivalent in UTF-8. */
+extern bool tcls_scoring_try_text(TclsText *out, Datum value);
+
+/* Predict, and raise what fails or is not finite.  The result of a single text may have been computed ahead. */
 extern void tcls_scoring_run(const TclsPredictions *out, const TclsScoring *scoring, const TclsText *texts,
 							 int32 count);
 

@@ -7,6 +7,7 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 
+#include "api/batch_plan.h"
 #include "api/parallel_hook.h"
 #include "bridge/settings.h"
 #include "jobs/job_launcher.h"
@@ -22,5 +23,6 @@ _PG_init(void)
 		return;
 	tcls_settings_define();
 	tcls_parallel_hook_install();
+	tcls_batch_plan_install();
 	tcls_launcher_define();
 }

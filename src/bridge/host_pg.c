@@ -6,8 +6,9 @@
 
 #include <stdarg.h>
 
-#include "mb/pg_wchar.h"
+#include "catalog/namespace.h"
 #include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -129,20 +130,50 @@ tcls_host_check_context(TclsStatus status, TclsHost *host, const char *format,..
  * A database of encoding SQL_ASCII holds bytes of no known encoding; they are taken for
  * UTF-8, which pg_server_to_any() verifies in that case.
  */
+static int
+assumed_encoding(void)
+{
+	return GetDatabaseEncoding() == PG_SQL_ASCII ? PG_UTF8 : GetDatabaseEncoding();
+}
+
+/* Bytes of the part that is looked at. */
+static int
+used_length(const text *input)
+{
+	int			length = VARSIZE_ANY_EXHDR(input);
+	int			limit = tcls_setting_max_text_kb * 1024;
+
+	return length <= limit ? length : pg_encoding_mbcliplen(assumed_encoding(), VARDATA_ANY(input), length, limit);
+}
+
 const char *
 tcls_host_utf8(size_t *size, const text *input)
 {
 	const char *data = VARDATA_ANY(input);
-	int			length = VARSIZE_ANY_EXHDR(input);
-	int			limit = tcls_setting_max_text_kb * 1024;
-	int			encoding = GetDatabaseEncoding() == PG_SQL_ASCII ? PG_UTF8 : GetDatabaseEncoding();
-	const char *utf8;
+	int			length = used_length(input);
+	const char *utf8 = pg_server_to_any(data, length, PG_UTF8);
 
-	if (length > limit)
-		length = pg_encoding_mbcliplen(encoding, data, length, limit);
-	utf8 = pg_server_to_any(data, length, PG_UTF8);
 	*size = utf8 == data ? length : strlen(utf8);
 	return utf8;
+}
+
+bool
+tcls_host_has_utf8(const text *input)
+{
+	unsigned char *data = (unsigned char *) VARDATA_ANY(input);
+	int			length = used_length(input);
+	int			encoding = assumed_encoding();
+	Oid			conversion;
+	Size		room;
+
+	if (encoding == PG_UTF8)
+		return GetDatabaseEncoding() == PG_UTF8 || pg_verify_mbstr(PG_UTF8, (char *) data, length, true);
+	conversion = FindDefaultConversionProc(encoding, PG_UTF8);
+	room = length * (Size) MAX_CONVERSION_GROWTH + 1;
+	if (!OidIsValid(conversion) || room > MaxAllocSize)
+		return false;
+	return pg_do_encoding_conversion_buf(conversion, encoding, PG_UTF8, data, length, palloc(room), (int) room,
+										 true) == length;
 }
 
 text *

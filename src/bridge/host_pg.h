@@ -28,6 +28,9 @@ extern void tcls_host_check_context(TclsStatus status, TclsHost *host, const cha
  */
 extern const char *tcls_host_utf8(size_t *size, const text *input);
 
+/* Whether tcls_host_utf8() would succeed. */
+extern bool tcls_host_has_utf8(const text *input);
+
 /* UTF-8 of the core to a text datum in the server's encoding. */
 extern text *tcls_host_text(const char *utf8, size_t size);
 

@@ -20,6 +20,8 @@ int			tcls_setting_checkpoint_interval_s;
 bool		tcls_setting_share_weights;
 int			tcls_setting_prepared_size_limit_mb;
 char	   *tcls_setting_gemm_path;
+bool		tcls_setting_batch;
+int			tcls_setting_batch_rows;
 
 static const struct config_enum_entry tag_on_error_options[] = {
 	{"error", TCLS_TAG_ERROR, false},
@@ -44,6 +46,8 @@ static const IntegerSetting integer_settings[] = {
 	&tcls_setting_max_text_kb, 1024, 1, MaxAllocSize / 1024, PGC_USERSET, GUC_UNIT_KB},
 	{"textcls.max_job_memory", "Most memory a training may need to be started.",
 	&tcls_setting_max_job_memory_mb, 4096, 16, INT_MAX, PGC_SUSET, GUC_UNIT_MB},
+	{"textcls.batch_rows", "Most rows that a query reads ahead to compute their texts together.",
+	&tcls_setting_batch_rows, 64, 1, 4096, PGC_USERSET, 0},
 	{"textcls.max_training_workers", "Most trainings that run at a time.",
 	&tcls_setting_max_training_workers, 1, 0, 1024, PGC_SUSET, 0},
 	{"textcls.checkpoint_interval", "Time between two checkpoints of a training.",
@@ -88,6 +92,8 @@ tcls_settings_define(void)
 	DefineCustomBoolVariable("textcls.share_weights",
 							 "Maps one copy of the weights into all sessions instead of reading a private one.",
 							 NULL, &tcls_setting_share_weights, true, PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomBoolVariable("textcls.batch", "Computes the texts of several rows of a query together.",
+							 NULL, &tcls_setting_batch, true, PGC_USERSET, 0, NULL, NULL, NULL);
 	DefineCustomEnumVariable("textcls.tag_on_error",
 							 "What tag() does with a row it cannot label: raise, or warn and keep it with NULL.",
 							 NULL, &tcls_setting_tag_on_error, TCLS_TAG_ERROR, tag_on_error_options,

@@ -20,6 +20,8 @@ extern int	tcls_setting_checkpoint_interval_s;	/* SUSET, 300 */
 extern bool tcls_setting_share_weights; /* SUSET, on: map the prepared file; off: private memory */
 extern int	tcls_setting_prepared_size_limit_mb;	/* SUSET, 4 GB: of all prepared files; 0: none */
 extern char *tcls_setting_gemm_path;	/* SUSET, 'auto' or the name of a path; read when the engine starts */
+extern bool tcls_setting_batch;	/* USERSET, on: compute the texts of several rows together */
+extern int	tcls_setting_batch_rows;	/* USERSET, 64 */
 
 extern void tcls_settings_define(void);
 

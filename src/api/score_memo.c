@@ -1,0 +1,256 @@
+/*
+ * score_memo.c
+ *		A hash table a memo, and the list of all memos of the session.
+ *
+ * The key holds the model by its address: the store keeps a model where it is for the rest of
+ * the transaction at least, and a query ends before that.
+ */
+#include "postgres.h"
+
+#include "common/hashfn.h"
+#include "lib/ilist.h"
+#include "nodes/pg_list.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+
+#include "api/score_memo.h"
+
+#define FIRST_TEXTS 256
+
+typedef struct MemoKey
+{
+	const TclsModel *model;
+	TclsText	text;
+} MemoKey;
+
+typedef struct MemoEntry
+{
+	MemoKey		key;			/* the bytes lie in the memo */
+	float	   *probabilities;	/* or NULL */
+	float	   *embedding;		/* or NULL */
+	int32		n_tokens;
+	bool		is_truncated;
+} MemoEntry;
+
+struct TclsMemo
+{
+	dlist_node	node;
+	MemoryContext memory;		/* holds the memo and its names */
+	MemoryContext results;		/* child of memory; NULL: there are none */
+	HTAB	   *entries;		/* in results */
+	List	   *names;			/* of TclsMemoName */
+	MemoryContextCallback end;
+};
+
+static dlist_head memos = DLIST_STATIC_INIT(memos);
+
+static void
+unlink_memo(void *memo)
+{
+	dlist_delete(&((TclsMemo *) memo)->node);
+}
+
+TclsMemo *
+tcls_memo_create(MemoryContext parent)
+{
+	MemoryContext memory = AllocSetContextCreate(parent, "textcls memo", ALLOCSET_SMALL_SIZES);
+	TclsMemo   *memo = MemoryContextAllocZero(memory, sizeof(TclsMemo));
+
+	memo->memory = memory;
+	memo->end.func = unlink_memo;
+	memo->end.arg = memo;
+	MemoryContextRegisterResetCallback(memory, &memo->end);
+	dlist_push_head(&memos, &memo->node);
+	return memo;
+}
+
+void
+tcls_memo_clear(TclsMemo *memo)
+{
+	if (memo->results != NULL)
+		MemoryContextDelete(memo->results);
+	memo->results = NULL;
+}
+
+Size
+tcls_memo_size(const TclsMemo *memo)
+{
+	return memo->results == NULL ? 0 : MemoryContextMemAllocated(memo->results, true);
+}
+
+static bool
+names_equal(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+static TclsMemoName *
+find_name(const TclsMemo *memo, const char *name)
+{
+	ListCell   *cell;
+
+	foreach(cell, memo->names)
+	{
+		TclsMemoName *entry = lfirst(cell);
+
+		if (names_equal(entry->name, name))
+			return entry;
+	}
+	return NULL;
+}
+
+TclsMemoName *
+tcls_memo_name(TclsMemo *memo, const char *name)
+{
+	TclsMemoName *entry = find_name(memo, name);
+	MemoryContext old;
+
+	if (entry != NULL)
+		return entry;
+	old = MemoryContextSwitchTo(memo->memory);
+	entry = palloc0(sizeof(TclsMemoName));
+	entry->name = name == NULL ? NULL : pstrdup(name);
+	memo->names = lappend(memo->names, entry);
+	MemoryContextSwitchTo(old);
+	return entry;
+}
+
+void
+tcls_memo_note_resolved(const char *name)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &memos)
+	{
+		TclsMemoName *entry = find_name(dlist_container(TclsMemo, node, iter.cur), name);
+
+		if (entry != NULL)
+			entry->is_resolved = true;
+	}
+}
+
+static uint32
+hash_key(const void *key, Size size)
+{
+	const MemoKey *k = key;
+
+	return hash_combine(hash_bytes((const unsigned char *) k->text.data, (int) k->text.size),
+						hash_bytes((const unsigned char *) &k->model, sizeof(k->model)));
+}
+
+/* Zero where equal. */
+static int
+match_keys(const void *left, const void *right, Size size)
+{
+	const MemoKey *a = left;
+	const MemoKey *b = right;
+
+	return a->model != b->model || a->text.size != b->text.size ||
+		memcmp(a->text.data, b->text.data, a->text.size) != 0;
+}
+
+static void
+create_entries(TclsMemo *memo)
+{
+	HASHCTL		control = {0};
+
+	memo->results = AllocSetContextCreate(memo->memory, "textcls results", ALLOCSET_DEFAULT_SIZES);
+	control.keysize = sizeof(MemoKey);
+	control.entrysize = sizeof(MemoEntry);
+	control.hash = hash_key;
+	control.match = match_keys;
+	control.hcxt = memo->results;
+	memo->entries = hash_create("textcls texts", FIRST_TEXTS, &control,
+								HASH_ELEM | HASH_FUNCTION | HASH_COMPARE | HASH_CONTEXT);
+}
+
+static const MemoEntry *
+find_entry(const TclsMemo *memo, const TclsModel *model, const TclsText *text)
+{
+	MemoKey		key = {model, *text};
+
+	return memo->results == NULL ? NULL : hash_search(memo->entries, &key, HASH_FIND, NULL);
+}
+
+bool
+tcls_memo_has(const TclsMemo *memo, const TclsModel *model, const TclsText *text, int wanted)
+{
+	const MemoEntry *entry = find_entry(memo, model, text);
+
+	return entry != NULL &&
+		((wanted & TCLS_WANT_PROBABILITIES) == 0 || entry->probabilities != NULL) &&
+		((wanted & TCLS_WANT_EMBEDDING) == 0 || entry->embedding != NULL);
+}
+
+static void
+copy_result(const TclsPredictions *out, const MemoEntry *entry)
+{
+	const TclsModelConfig *config = &entry->key.model->config;
+
+	if (out->probabilities != NULL)
+		memcpy(out->probabilities, entry->probabilities,
+			   sizeof(float) * tcls_classifier_columns(entry->key.model));
+	if (out->embeddings != NULL)
+		memcpy(out->embeddings, entry->embedding, sizeof(float) * config->numbers.hidden_size);
+	if (out->n_tokens != NULL)
+		*out->n_tokens = entry->n_tokens;
+	if (out->is_truncated != NULL)
+		*out->is_truncated = entry->is_truncated;
+}
+
+bool
+tcls_memo_find(const TclsPredictions *out, const TclsModel *model, const TclsText *text)
+{
+	int			wanted = 0;
+	dlist_iter	iter;
+
+	if (out->probabilities != NULL)
+		wanted |= TCLS_WANT_PROBABILITIES;
+	if (out->embeddings != NULL)
+		wanted |= TCLS_WANT_EMBEDDING;
+	dlist_foreach(iter, &memos)
+	{
+		const TclsMemo *memo = dlist_container(TclsMemo, node, iter.cur);
+
+		if (!tcls_memo_has(memo, model, text, wanted))
+			continue;
+		copy_result(out, find_entry(memo, model, text));
+		return true;
+	}
+	return false;
+}
+
+static float *
+keep_floats(TclsMemo *memo, const float *values, Size count)
+{
+	Size		size = Max(count, 1) * sizeof(float);
+
+	return memcpy(MemoryContextAlloc(memo->results, size), values, count * sizeof(float));
+}
+
+void
+tcls_memo_put(TclsMemo *memo, const TclsModel *model, const TclsText *text, const TclsPredictions *row)
+{
+	MemoKey		key = {model, *text};
+	MemoEntry  *entry;
+	bool		found;
+
+	if (memo->results == NULL)
+		create_entries(memo);
+	entry = hash_search(memo->entries, &key, HASH_FIND, NULL);
+	if (entry == NULL)
+	{
+		char	   *data = MemoryContextAlloc(memo->results, text->size + 1);
+
+		key.text.data = memcpy(data, text->data, text->size);
+		entry = hash_search(memo->entries, &key, HASH_ENTER, &found);
+		entry->probabilities = NULL;
+		entry->embedding = NULL;
+	}
+	if (row->probabilities != NULL)
+		entry->probabilities = keep_floats(memo, row->probabilities, tcls_classifier_columns(model));
+	if (row->embeddings != NULL)
+		entry->embedding = keep_floats(memo, row->embeddings, model->config.numbers.hidden_size);
+	entry->n_tokens = *row->n_tokens;
+	entry->is_truncated = *row->is_truncated;
+}
