@@ -10,7 +10,7 @@ export LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive
 unset PGHOST PGPORT PGUSER PGDATABASE PGDATA PGOPTIONS PGSERVICE PGPASSFILE
 
 SETUP_PACKAGES="postgresql-15 postgresql-server-dev-15 build-essential libopenblas-serial-dev libutf8proc-dev libjansson-dev"
-SETUP_TEST_PACKAGES="libipc-run-perl clang-14 libclang-rt-14-dev python3-venv"
+SETUP_TEST_PACKAGES="libdnnl2 libipc-run-perl clang-14 libclang-rt-14-dev python3-venv"
 SETUP_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 SETUP_DEBIAN_CONFIG=/usr/lib/postgresql/15/bin/pg_config
 

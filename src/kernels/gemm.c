@@ -1,6 +1,6 @@
 /*
  * gemm.c
- *		Matrix products by OpenBLAS, the choice of its core, and plain C.
+ *		Matrix products by OpenBLAS, the choice of its core, plain C, and oneDNN in bfloat16.
  *
  * OpenBLAS built with DYNAMIC_ARCH holds the kernels of many cores.  Its constructor
  * takes the one for this CPU, or the one that OPENBLAS_CORETYPE names
@@ -17,6 +17,8 @@
 #include <string.h>
 
 #include "kernels/gemm.h"
+#include "kernels/onednn.h"
+#include "kernels/packed_parts.h"
 #include "base/pure_c.h"
 
 extern void gotoblas_dynamic_init(void) __attribute__((weak));
@@ -135,15 +137,84 @@ tcls_gemm_library(void)
 	return openblas_get_config();
 }
 
-void
-tcls_gemm(float *c, const float *a, const float *b, int m, int n, int k, int lda, int ldb, int ldc,
-		  bool transpose_a, bool transpose_b, float alpha, float beta)
+static void
+float_product(float *c, const float *a, const float *b, int m, int n, int k, int lda, int ldb, int ldc,
+			  bool transpose_a, bool transpose_b, float alpha, float beta)
 {
 	if (path_count > 0 && paths[selected_path].plain)
 		tcls_gemm_plain(c, a, b, m, n, k, lda, ldb, ldc, transpose_a, transpose_b, alpha, beta);
 	else
 		cblas_sgemm(CblasRowMajor, transpose_a ? CblasTrans : CblasNoTrans, transpose_b ? CblasTrans : CblasNoTrans,
 					m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+}
+
+/* Elements of an operand that are converted at a time, and multiply-adds below which that does not pay. */
+#define BF16_OPERAND (4 << 20)
+#define BF16_LEAST_WORK 1e6
+
+static bool bf16_selected;
+
+/* The part of an operand from this depth on: (rows, depth), or (depth, rows) if it is transposed. */
+static const float *
+bf16_part(uint16_t *to, const float *operand, int rows, int first, int depth, int stride, bool depth_first)
+{
+	const float *part = operand + (depth_first ? (size_t) first * (size_t) stride : (size_t) first);
+	size_t		height = (size_t) (depth_first ? depth : rows);
+	size_t		width = (size_t) (depth_first ? rows : depth);
+
+	tcls_narrow_bf16(to, part, height, width, (size_t) stride, width);
+	return part;
+}
+
+/* In pieces of the depth, so that the operands have room here. */
+static void
+bf16_product(float *c, const float *a, const float *b, int m, int n, int k, int lda, int ldb, int ldc,
+			 bool transpose_a, bool transpose_b, float beta)
+{
+	static uint16_t a_part[BF16_OPERAND] __attribute__((aligned(64)));
+	static uint16_t b_part[BF16_OPERAND] __attribute__((aligned(64)));
+	int			most = BF16_OPERAND / (m > n ? m : n);
+
+	for (int first = 0; first < k; first += most)
+	{
+		int			depth = k - first < most ? k - first : most;
+		const float *a_floats = bf16_part(a_part, a, m, first, depth, lda, transpose_a);
+		const float *b_floats = bf16_part(b_part, b, n, first, depth, ldb, !transpose_b);
+		float		scale = first == 0 ? beta : 1.0f;
+
+		if (!tcls_onednn_gemm_bf16(c, a_part, b_part, m, n, depth, transpose_a ? m : depth, transpose_b ? depth : n,
+								   ldc, transpose_a, transpose_b, scale))
+			float_product(c, a_floats, b_floats, m, n, depth, lda, ldb, ldc, transpose_a, transpose_b, 1.0f, scale);
+	}
+}
+
+void
+tcls_gemm(float *c, const float *a, const float *b, int m, int n, int k, int lda, int ldb, int ldc,
+		  bool transpose_a, bool transpose_b, float alpha, float beta)
+{
+	if (bf16_selected && alpha == 1.0f && (double) m * n * k >= BF16_LEAST_WORK && m <= BF16_OPERAND &&
+		n <= BF16_OPERAND)
+		bf16_product(c, a, b, m, n, k, lda, ldb, ldc, transpose_a, transpose_b, beta);
+	else
+		float_product(c, a, b, m, n, k, lda, ldb, ldc, transpose_a, transpose_b, alpha, beta);
+}
+
+bool
+tcls_gemm_bf16_available(void)
+{
+	return tcls_onednn_pays() && tcls_onednn_has_gemm_bf16();
+}
+
+void
+tcls_gemm_select_bf16(bool on)
+{
+	bf16_selected = on;
+}
+
+bool
+tcls_gemm_bf16(void)
+{
+	return bf16_selected;
 }
 
 /* Columns of C and depth of a block of the plain product: 64 KB of B. */
@@ -242,6 +313,7 @@ static const TestShape test_shapes[] = {
 	{24, 96, 1536, false, true, 1.0f},
 	{48, 384, 200, false, false, 0.0f},
 	{384, 24, 48, true, false, 1.0f},
+	{384, 96, 200, true, false, 1.0f},
 };
 
 /* The largest operand above, and the largest result. */
@@ -284,11 +356,17 @@ test_shape(const TestShape *shape, TclsGemm gemm)
 	return true;
 }
 
-bool
-tcls_gemm_test(TclsGemm gemm)
+/* rounded: with operands that are numbers of bfloat16, whose products need no other tolerance. */
+static bool
+test_shapes_with(TclsGemm gemm, bool rounded)
 {
 	test_fill(test_a, TEST_OPERAND, 1);
 	test_fill(test_b, TEST_OPERAND, 2);
+	if (rounded)
+	{
+		tcls_round_bf16(test_a, test_a, TEST_OPERAND);
+		tcls_round_bf16(test_b, test_b, TEST_OPERAND);
+	}
 	for (size_t i = 0; i < sizeof(test_shapes) / sizeof(test_shapes[0]); i++)
 		if (!test_shape(&test_shapes[i], gemm))
 			return false;
@@ -296,7 +374,25 @@ tcls_gemm_test(TclsGemm gemm)
 }
 
 bool
+tcls_gemm_test(TclsGemm gemm)
+{
+	return test_shapes_with(gemm, false);
+}
+
+bool
 tcls_gemm_self_test(void)
 {
 	return tcls_gemm_test(tcls_gemm);
+}
+
+bool
+tcls_gemm_bf16_self_test(void)
+{
+	bool		before = bf16_selected;
+	bool		passed;
+
+	bf16_selected = true;
+	passed = test_shapes_with(tcls_gemm, true);
+	bf16_selected = before;
+	return passed;
 }

@@ -47,6 +47,16 @@ extern bool tcls_gemm_self_test(void);
 /* The same test of a given product. */
 extern bool tcls_gemm_test(TclsGemm gemm);
 
+/*
+ * Mixed precision, for training: while it is on, large products round A and B to bfloat16 and sum in
+ * floats, by oneDNN.  To be switched on where it is available and passes its self-test, which, as the
+ * other one, may crash.  Where the library fails, the product is one of floats.
+ */
+extern bool tcls_gemm_bf16_available(void);
+extern bool tcls_gemm_bf16_self_test(void);
+extern void tcls_gemm_select_bf16(bool on);
+extern bool tcls_gemm_bf16(void);	/* is it on? */
+
 /* "OpenBLAS 0.3.21 ...", as the library says. */
 extern const char *tcls_gemm_library(void);
 

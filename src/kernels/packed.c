@@ -14,7 +14,9 @@ static const TclsPackedKernel *const kernels[] = {
 	&tcls_packed_fp32_avx2,
 #endif
 	&tcls_packed_fp32_plain,
+	&tcls_packed_bf16_onednn,
 	&tcls_packed_bf16_plain,
+	&tcls_packed_int8_onednn,
 #if defined(__x86_64__)
 	&tcls_packed_int8_vnni,
 	&tcls_packed_int8_avx512,

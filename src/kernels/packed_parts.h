@@ -17,6 +17,9 @@ extern const TclsPackedKernel tcls_packed_int8_avx2;
 extern const TclsPackedKernel tcls_packed_int8_avx512;
 extern const TclsPackedKernel tcls_packed_int8_vnni;
 #endif
+extern const TclsPackedKernel tcls_packed_bf16_onednn;
+extern const TclsPackedKernel tcls_packed_int8_onednn;
+extern const TclsPackedKernel tcls_packed_fp32_onednn;	/* not in the list: see packed_onednn.c */
 
 static inline size_t
 tcls_packed_round_up(size_t size, size_t unit)
@@ -57,6 +60,10 @@ extern void tcls_quantise_rows(void *q, float *scales, const float *x, size_t ro
 
 /* y = x rounded to bfloat16; y may be x. */
 extern void tcls_round_bf16(float *y, const float *x, size_t count);
+
+/* Rows of x, which begin every x_stride floats, as bfloat16 in rows of y_stride that are filled up with zeros. */
+extern void tcls_narrow_bf16(uint16_t *y, const float *x, size_t rows, size_t columns, size_t x_stride,
+							 size_t y_stride);
 
 /* ---- products by tiles (packed_tiles.c) ---- */
 

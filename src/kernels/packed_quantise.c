@@ -90,22 +90,49 @@ TCLS_VARIANTS(quantise_rows,
 			  (void *q, float *scales, const float *x, size_t rows, size_t columns, const TclsQuantisedPlace *place),
 			  (q, scales, x, rows, columns, place))
 
+/* To nearest even; the upper half is the result. */
+static TCLS_BODY uint32_t
+bf16_bits(const float *x)
+{
+	uint32_t	bits;
+	uint32_t	rounded;
+
+	memcpy(&bits, x, sizeof(bits));
+	rounded = bits + 0x7fff + (bits >> 16 & 1);
+	/* A NaN must not round to infinity. */
+	return (bits & ABSOLUTE_BITS) > INFINITY_BITS ? bits | UINT32_C(0x00400000) : rounded;
+}
+
 static TCLS_BODY void
 round_bf16(float *y, const float *x, size_t count)
 {
 #pragma omp simd
 	for (size_t i = 0; i < count; i++)
 	{
-		uint32_t	bits;
-		uint32_t	rounded;
+		uint32_t	rounded = bf16_bits(&x[i]) & UINT32_C(0xffff0000);
 
-		memcpy(&bits, &x[i], sizeof(bits));
-		rounded = (bits + 0x7fff + (bits >> 16 & 1)) & UINT32_C(0xffff0000);
-		/* A NaN must not round to infinity. */
-		rounded = (bits & ABSOLUTE_BITS) > INFINITY_BITS ? bits | UINT32_C(0x00400000) : rounded;
-		rounded &= UINT32_C(0xffff0000);
 		memcpy(&y[i], &rounded, sizeof(rounded));
 	}
 }
 
 TCLS_VARIANTS(round_bf16, (float *y, const float *x, size_t count), (y, x, count))
+
+static TCLS_BODY void
+narrow_bf16(uint16_t *y, const float *x, size_t rows, size_t columns, size_t x_stride, size_t y_stride)
+{
+	for (size_t i = 0; i < rows; i++)
+	{
+		const float *from = x + i * x_stride;
+		uint16_t   *to = y + i * y_stride;
+
+#pragma omp simd
+		for (size_t j = 0; j < columns; j++)
+			to[j] = (uint16_t) (bf16_bits(&from[j]) >> 16);
+		for (size_t j = columns; j < y_stride; j++)
+			to[j] = 0;
+	}
+}
+
+TCLS_VARIANTS(narrow_bf16,
+			  (uint16_t *y, const float *x, size_t rows, size_t columns, size_t x_stride, size_t y_stride),
+			  (y, x, rows, columns, x_stride, y_stride))
