@@ -395,6 +395,8 @@ checkpoint_of(const TclsTrainer *trainer, TclsTrainState *state)
 		.moment1 = trainer->moment1,
 		.moment2 = trainer->moment2,
 		.best = trainer->best,
+		.row_steps = trainer->lazy.steps,
+		.rows = (size_t) trainer->lazy.rows,
 		.state = state,
 		.state_size = sizeof(*state)
 	};

@@ -1,6 +1,6 @@
 /*
  * checkpoint.c
- *		The four blocks and the state as tensors of a safetensors file.
+ *		Blocks, steps of rows and state as tensors of a safetensors file.
  */
 #include <string.h>
 
@@ -8,40 +8,35 @@
 #include "model/safetensors.h"
 #include "base/pure_c.h"
 
-#define PART_COUNT 5
+#define BLOCK_COUNT 4
+#define PART_COUNT (BLOCK_COUNT + 2)
 #define COPY_PIECE ((size_t) 1 << 22)	/* bytes between polls */
 
-/* The parts as tensors over the checkpoint's own memory. */
-static void
+/* The parts as tensors over the checkpoint's own memory; returns their number. */
+static int
 describe_parts(TclsTensor parts[PART_COUNT], const TclsCheckpoint *checkpoint)
 {
 	const struct
 	{
 		const char *name;
 		const void *data;
-	}			blocks[PART_COUNT - 1] = {
+	}			blocks[BLOCK_COUNT] = {
 		{"weights", checkpoint->weights},
 		{"moment1", checkpoint->moment1},
 		{"moment2", checkpoint->moment2},
 		{"best", checkpoint->best}
 	};
 
-	memset(parts, 0, PART_COUNT * sizeof(TclsTensor));
-	for (int i = 0; i < PART_COUNT - 1; i++)
-	{
-		parts[i].name = blocks[i].name;
-		parts[i].dtype = TCLS_DTYPE_F32;
-		parts[i].data = blocks[i].data;
-		parts[i].size = checkpoint->total * sizeof(float);
-		parts[i].shape[0] = (int64_t) checkpoint->total;
-		parts[i].rank = 1;
-	}
-	parts[PART_COUNT - 1].name = "state";
-	parts[PART_COUNT - 1].dtype = TCLS_DTYPE_U8;
-	parts[PART_COUNT - 1].data = checkpoint->state;
-	parts[PART_COUNT - 1].size = checkpoint->state_size;
-	parts[PART_COUNT - 1].shape[0] = (int64_t) checkpoint->state_size;
-	parts[PART_COUNT - 1].rank = 1;
+	for (int i = 0; i < BLOCK_COUNT; i++)
+		parts[i] = (TclsTensor) {.name = blocks[i].name, .dtype = TCLS_DTYPE_F32, .data = blocks[i].data,
+			.size = checkpoint->total * sizeof(float), .shape = {(int64_t) checkpoint->total}, .rank = 1};
+	parts[BLOCK_COUNT] = (TclsTensor) {.name = "state", .dtype = TCLS_DTYPE_U8, .data = checkpoint->state,
+		.size = checkpoint->state_size, .shape = {(int64_t) checkpoint->state_size}, .rank = 1};
+	if (checkpoint->rows == 0)
+		return BLOCK_COUNT + 1;
+	parts[BLOCK_COUNT + 1] = (TclsTensor) {.name = "row_steps", .dtype = TCLS_DTYPE_I64, .data = checkpoint->row_steps,
+		.size = checkpoint->rows * sizeof(int64_t), .shape = {(int64_t) checkpoint->rows}, .rank = 1};
+	return BLOCK_COUNT + 2;
 }
 
 TclsStatus
@@ -49,8 +44,9 @@ tcls_checkpoint_write(const TclsWriter *writer, const TclsCheckpoint *checkpoint
 {
 	TclsTensor	parts[PART_COUNT];
 
-	describe_parts(parts, checkpoint);
-	return tcls_safetensors_write(writer, parts, PART_COUNT, host);
+	int			count = describe_parts(parts, checkpoint);
+
+	return tcls_safetensors_write(writer, parts, count, host);
 }
 
 static TclsStatus
@@ -77,10 +73,10 @@ tcls_checkpoint_read(const TclsCheckpoint *into, const void *data, size_t size, 
 {
 	TclsTensor	parts[PART_COUNT];
 	TclsTensorSet tensors;
+	int			count = describe_parts(parts, into);
 
-	describe_parts(parts, into);
 	TCLS_TRY(tcls_safetensors_read(&tensors, data, size, host));
-	for (int i = 0; i < PART_COUNT; i++)
+	for (int i = 0; i < count; i++)
 		TCLS_TRY(copy_part(&parts[i], &tensors, host));
 	tcls_safetensors_destroy(&tensors, host);
 	return TCLS_OK;

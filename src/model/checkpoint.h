@@ -1,6 +1,6 @@
 /*
  * checkpoint.h
- *		The state of a training as one safetensors file: the four blocks and plain bytes.
+ *		The state of a training as one safetensors file: four blocks, steps of rows, plain bytes.
  */
 #ifndef TEXTCLS_CHECKPOINT_H
 #define TEXTCLS_CHECKPOINT_H
@@ -14,6 +14,8 @@ typedef struct TclsCheckpoint
 	float	   *moment1;		/* (total) */
 	float	   *moment2;		/* (total) */
 	float	   *best;			/* (total) */
+	int64_t    *row_steps;		/* (rows) steps that each row of the word embedding has been through */
+	size_t		rows;			/* 0: no rows lag behind */
 	void	   *state;			/* (state_size) plain bytes of the trainer */
 	size_t		state_size;
 } TclsCheckpoint;

@@ -146,6 +146,12 @@ tcls_batch_tokens(const TclsBatch *batch)
 	return batch->starts[batch->count];
 }
 
+const int32_t *
+tcls_batch_ids(const TclsBatch *batch)
+{
+	return (const int32_t *) batch->ids.data;
+}
+
 TclsTargets
 tcls_batch_targets(const TclsBatch *batch)
 {
@@ -164,7 +170,7 @@ tcls_batch_piece(TclsBatch *batch, int32_t first, int32_t max_tokens)
 		piece.next++;
 		batch->piece_starts[piece.next - first] = batch->starts[piece.next] - origin;
 	} while (piece.next < batch->count && batch->starts[piece.next + 1] - origin <= max_tokens);
-	piece.sequences.ids = (const int32_t *) batch->ids.data + origin;
+	piece.sequences.ids = tcls_batch_ids(batch) + origin;
 	piece.sequences.starts = batch->piece_starts;
 	piece.sequences.count = piece.next - first;
 	if (batch->labels != NULL)

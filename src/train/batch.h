@@ -57,6 +57,7 @@ extern TclsStatus tcls_batch_load(TclsBatch *batch, const TclsExampleSource *sou
 extern void tcls_batch_keep(TclsBatch *batch, const int32_t *owners, int32_t owner);
 
 extern int64_t tcls_batch_tokens(const TclsBatch *batch);
+extern const int32_t *tcls_batch_ids(const TclsBatch *batch);
 
 /* All of the batch's targets; class weights and smoothing are left at none. */
 extern TclsTargets tcls_batch_targets(const TclsBatch *batch);

@@ -95,6 +95,19 @@ tcls_exchange_reduce(const TclsExchange *exchange, size_t total, size_t first, s
 	return TCLS_OK;
 }
 
+TclsStatus
+tcls_exchange_reduce_rows(const TclsExchange *exchange, size_t total, const TclsLazyRows *lazy, TclsHost *host)
+{
+	for (int32_t i = 0; i < lazy->touched_count; i++)
+	{
+		size_t		first = tcls_lazy_rows_offset(lazy, lazy->touched[i]);
+
+		if (tcls_lazy_rows_owns(lazy, lazy->touched[i]))
+			TCLS_TRY(tcls_exchange_reduce(exchange, total, first, first + lazy->columns, host));
+	}
+	return TCLS_OK;
+}
+
 /*
  * A rank that writes to a half of the board again has been to the meeting of the sum between, and
  * who came there had read this half: so one meeting a sum is enough.

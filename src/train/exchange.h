@@ -6,11 +6,13 @@
  * examples, so that each takes every decision by itself.  The gradient of a step is made and
  * used like this:
  *
+ *		touch		its rows of the word embedding that the batch needs (optimizer.h)
+ *		meet
  *		compute		the rank's texts of the batch -> its own gradient
  *		meet
- *		reduce		its slice of all gradients, added in the order of the ranks
+ *		reduce		its slice and its touched rows of all gradients, added in the order of the ranks
  *		sum			loss and squares of the slices (meets)
- *		update		its slice of weights and moments
+ *		update		its slice and its rows of weights and moments
  *		meet
  *
  * The weights are shared, so that nothing is sent round after the update.  All sums are taken in the
@@ -19,7 +21,7 @@
 #ifndef TEXTCLS_EXCHANGE_H
 #define TEXTCLS_EXCHANGE_H
 
-#include "base/host.h"
+#include "train/lazy_rows.h"
 
 /* Doubles of a rank that a sum takes at a time. */
 #define TCLS_EXCHANGE_BOARD 4096
@@ -59,6 +61,10 @@ extern void tcls_exchange_slice(size_t *first, size_t *end, const TclsExchange *
 /* Own gradient[first..end) += those of all others, which become zero; to be called after a meeting. */
 extern TclsStatus tcls_exchange_reduce(const TclsExchange *exchange, size_t total, size_t first, size_t end,
 									   TclsHost *host);
+
+/* The same of the touched rows that are the rank's own; of the others nothing. */
+extern TclsStatus tcls_exchange_reduce_rows(const TclsExchange *exchange, size_t total, const TclsLazyRows *lazy,
+											TclsHost *host);
 
 /* Each value becomes the sum of all ranks' values.  All ranks call it with the same count. */
 extern TclsStatus tcls_exchange_sum(double *values, size_t count, TclsExchange *exchange);

@@ -27,3 +27,9 @@ tcls_schedule_factor(TclsSchedule schedule, int64_t step, int64_t warmup_steps, 
 	progress = (double) (step - warmup_steps) / (double) (total_steps - warmup_steps);
 	return schedule == TCLS_LINEAR ? 1 - progress : 0.5 * (1 + cos(M_PI * progress));
 }
+
+double
+tcls_learning_rate(const TclsLearningRate *rate, int64_t step)
+{
+	return rate->peak * tcls_schedule_factor(rate->schedule, step, rate->warmup_steps, rate->total_steps);
+}

@@ -3,7 +3,7 @@
  *		Steps, evaluations, early stop, best weights.
  *
  *		run:	step ... step -> evaluate -> best? -> progress -> save -> step ...
- *		step:	batcher -> batch -> pieces (forward, backward) -> norm -> AdamW
+ *		step:	batcher -> batch -> its rows of the embedding -> pieces (forward, backward) -> norm -> AdamW
  *
  * With an exchange a rank keeps its texts of the batch only, and adds gradients, moves
  * weights and copies blocks in its slice (exchange.h).
@@ -85,8 +85,39 @@ count_steps(int64_t *total, const TclsTrainer *trainer)
 	return TCLS_OK;
 }
 
-static void
-bind_optimizer(TclsTrainer *trainer)
+static TclsLearningRate
+rate_of(const TclsTrainer *trainer, double peak)
+{
+	int64_t		steps = trainer->state.total_steps;
+
+	return (TclsLearningRate) {
+		.schedule = trainer->options.lr_scheduler_type,
+		.warmup_steps = tcls_schedule_warmup_steps(steps, trainer->options.warmup_ratio),
+		.total_steps = steps,
+		.peak = peak
+	};
+}
+
+/* The word embedding's rows are updated as they are needed, unless they are frozen. */
+static TclsStatus
+create_lazy_rows(TclsTrainer *trainer)
+{
+	const TclsExchange *exchange = trainer->events.exchange;
+
+	if (trainer->options.head_only || !tcls_adamw_may_miss(&trainer->optimizer.adamw))
+		return TCLS_OK;
+	TCLS_TRY(tcls_lazy_rows_create(&trainer->lazy, &trainer->model->plan.items[0], trainer->host));
+	if (exchange != NULL)
+	{
+		trainer->lazy.rank = exchange->rank;
+		trainer->lazy.ranks = exchange->count;
+	}
+	trainer->optimizer.lazy = &trainer->lazy;
+	return TCLS_OK;
+}
+
+static TclsStatus
+create_optimizer(TclsTrainer *trainer)
 {
 	const TclsTrainOptions *options = &trainer->options;
 	const TclsParameterPlan *plan = &trainer->model->plan;
@@ -94,8 +125,6 @@ bind_optimizer(TclsTrainer *trainer)
 	int32_t		first_layer = options->head_only ? head_layer : 0;
 	int32_t		trained = 0;
 
-	while (plan->items[trained].layer < first_layer)
-		trained++;
 	trainer->optimizer = (TclsOptimizer) {
 		.plan = plan,
 		.weights = trainer->model->weights.block,
@@ -103,16 +132,22 @@ bind_optimizer(TclsTrainer *trainer)
 		.moment1 = trainer->moment1,
 		.moment2 = trainer->moment2,
 		.adamw = {.beta1 = options->beta1, .beta2 = options->beta2, .epsilon = options->adam_epsilon},
+		.rate = rate_of(trainer, options->learning_rate),
+		.head_rate = rate_of(trainer, trainer->options.head_learning_rate),
 		.weight_decay = options->weight_decay,
 		.first_layer = first_layer,
 		.head_layer = head_layer,
-		.first = plan->items[trained].offset,
 		.end = plan->total,
 		.host = trainer->host
 	};
+	TCLS_TRY(create_lazy_rows(trainer));
+	while (plan->items[trained].layer < first_layer || (trained == 0 && trainer->optimizer.lazy != NULL))
+		trained++;
+	trainer->optimizer.first = plan->items[trained].offset;
 	if (trainer->events.exchange != NULL)
 		tcls_exchange_slice(&trainer->optimizer.first, &trainer->optimizer.end, trainer->events.exchange,
 							plan->items[trained].offset, plan->total);
+	return TCLS_OK;
 }
 
 TclsStatus
@@ -142,7 +177,7 @@ tcls_trainer_create(TclsTrainer **out, TclsModel *model, const TclsExampleSource
 	if (options->subword_dropout > 0)
 		TCLS_TRY(tcls_subwords_create(&trainer->subwords, &model->tokenizer, host));
 	TCLS_TRY(count_steps(&trainer->state.total_steps, trainer));
-	bind_optimizer(trainer);
+	TCLS_TRY(create_optimizer(trainer));
 	*out = trainer;
 	return TCLS_OK;
 }
@@ -164,6 +199,7 @@ tcls_trainer_destroy(TclsTrainer *trainer)
 		tcls_free(trainer->best, host);
 	}
 	tcls_free(trainer->indexes, host);
+	tcls_lazy_rows_destroy(&trainer->lazy, host);
 	tcls_subwords_destroy(&trainer->subwords, host);
 	tcls_batch_destroy(&trainer->batch, host);
 	tcls_arena_free(&trainer->arena);
@@ -273,6 +309,8 @@ combine(double *loss, double *norm, TclsTrainer *trainer)
 		TCLS_TRY(exchange->meet(exchange->context));
 		TCLS_TRY(tcls_exchange_reduce(exchange, optimizer->plan->total, optimizer->first, optimizer->end,
 									  trainer->host));
+		if (optimizer->lazy != NULL)
+			TCLS_TRY(tcls_exchange_reduce_rows(exchange, optimizer->plan->total, optimizer->lazy, trainer->host));
 	}
 	TCLS_TRY(tcls_optimizer_squares(&sums[1], optimizer));
 	if (exchange != NULL)
@@ -287,14 +325,8 @@ apply_gradient(double *loss, double *learning_rate, TclsTrainer *trainer)
 {
 	TclsExchange *exchange = trainer->events.exchange;
 	const TclsTrainOptions *options = &trainer->options;
-	const TclsTrainState *state = &trainer->state;
-	int64_t		warmup = tcls_schedule_warmup_steps(state->total_steps, options->warmup_ratio);
-	double		factor = tcls_schedule_factor(options->lr_scheduler_type, state->step, warmup, state->total_steps);
-	TclsOptimizerStep step = {
-		.number = state->step + 1,
-		.learning_rate = factor * options->learning_rate,
-		.head_learning_rate = factor * options->head_learning_rate
-	};
+	const TclsOptimizer *optimizer = &trainer->optimizer;
+	int64_t		done = trainer->state.step;
 	double		norm;
 
 	TCLS_TRY(combine(loss, &norm, trainer));
@@ -302,9 +334,8 @@ apply_gradient(double *loss, double *learning_rate, TclsTrainer *trainer)
 		return diverged(trainer, "loss");
 	if (!isfinite(norm))
 		return diverged(trainer, "gradient");
-	step.gradient_scale = tcls_gradient_clip_factor(norm, options->max_grad_norm);
-	*learning_rate = options->head_only ? step.head_learning_rate : step.learning_rate;
-	TCLS_TRY(tcls_optimizer_step(&trainer->optimizer, &step));
+	*learning_rate = tcls_learning_rate(options->head_only ? &optimizer->head_rate : &optimizer->rate, done);
+	TCLS_TRY(tcls_optimizer_step(optimizer, done + 1, tcls_gradient_clip_factor(norm, options->max_grad_norm)));
 	return exchange != NULL ? exchange->meet(exchange->context) : TCLS_OK;
 }
 
@@ -385,6 +416,16 @@ copy_weights(float *to, const float *from, TclsTrainer *trainer)
 	return exchange != NULL ? exchange->meet(exchange->context) : TCLS_OK;
 }
 
+/* All weights as the steps done make them. */
+static TclsStatus
+settle(TclsTrainer *trainer)
+{
+	TclsExchange *exchange = trainer->events.exchange;
+
+	TCLS_TRY(tcls_optimizer_settle(&trainer->optimizer, trainer->state.step));
+	return exchange != NULL ? exchange->meet(exchange->context) : TCLS_OK;
+}
+
 /* Evaluate, keep the weights if they are the best so far, see whether to stop. */
 static TclsStatus
 validate(bool *is_best, TclsTrainer *trainer)
@@ -393,6 +434,7 @@ validate(bool *is_best, TclsTrainer *trainer)
 	TclsMetric	metric = trainer->options.metric_for_best_model;
 	double		value;
 
+	TCLS_TRY(settle(trainer));
 	TCLS_TRY(check_weights(trainer));
 	TCLS_TRY(tcls_trainer_evaluate(&state->last, trainer, trainer->validation));
 	if (!isfinite(state->last.loss))
@@ -436,6 +478,18 @@ load_batch(TclsTrainer *trainer)
 						   trainer->host);
 }
 
+/* The rows of the word embedding that the step needs, all ranks' texts together. */
+static TclsStatus
+touch_rows(TclsTrainer *trainer)
+{
+	TclsExchange *exchange = trainer->events.exchange;
+	const TclsBatch *batch = &trainer->batch;
+
+	TCLS_TRY(tcls_optimizer_touch(&trainer->optimizer, tcls_batch_ids(batch), (size_t) tcls_batch_tokens(batch),
+								  trainer->state.step));
+	return exchange != NULL ? exchange->meet(exchange->context) : TCLS_OK;
+}
+
 static TclsStatus
 run_step(TclsTrainer *trainer)
 {
@@ -448,6 +502,7 @@ run_step(TclsTrainer *trainer)
 
 	TCLS_TRY(load_batch(trainer));
 	tokens = tcls_batch_tokens(&trainer->batch);
+	TCLS_TRY(touch_rows(trainer));
 	TCLS_TRY(accumulate_gradient(&loss, trainer));
 	TCLS_TRY(apply_gradient(&loss, &learning_rate, trainer));
 	advance(state, loss, tcls_batcher_count(&trainer->batcher));
@@ -474,6 +529,7 @@ tcls_trainer_run(TclsTrainer *trainer)
 {
 	while (!trainer->state.finished)
 		TCLS_TRY(run_step(trainer));
+	TCLS_TRY(settle(trainer));
 	if (trainer->state.best_step > 0)
 		TCLS_TRY(copy_weights(trainer->model->weights.block, trainer->best, trainer));
 	return check_weights(trainer);
@@ -485,6 +541,7 @@ tcls_trainer_bytes(const TclsConfig *config, const TclsParameterPlan *plan, cons
 {
 	int64_t		tokens = options->max_batch_tokens > max_length ? options->max_batch_tokens : max_length;
 	size_t		of_rank = plan->total * sizeof(float) +
+		(size_t) config->vocab_size * (sizeof(int64_t) + sizeof(int32_t) + sizeof(bool)) +
 		(size_t) options->batch_size * (size_t) max_length * sizeof(int32_t) +
 		tcls_network_train_bytes(config, tokens, max_length);
 

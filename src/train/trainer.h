@@ -4,8 +4,8 @@
  *
  * Calls out by four pointers only: the next example, progress, save, and where several
  * processes train together their meeting (exchange.h).  All state that decides what
- * comes next is in TclsTrainer.state and the blocks of weights, moments and best, so that
- * a trainer restored from them goes on to bit-identical weights.
+ * comes next is in TclsTrainer.state, the blocks of weights, moments and best, and the steps of
+ * the lazy rows, so that a trainer restored from them goes on to bit-identical weights.
  *
  * Reference: Hugging Face Trainer; AdamW (Loshchilov & Hutter 2019) as torch.optim.AdamW.
  */
@@ -74,6 +74,7 @@ struct TclsTrainer
 	float	   *best;			/* (plan.total) weights of the best evaluation */
 	TclsWeights gradients;		/* pointers into gradient */
 	TclsOptimizer optimizer;
+	TclsLazyRows lazy;			/* of the optimizer; empty where it has none */
 	TclsBatcher batcher;
 	TclsSubwords subwords;		/* empty without subword_dropout */
 	int64_t    *indexes;		/* (batch_size) examples of the present step */
@@ -91,7 +92,7 @@ extern TclsStatus tcls_trainer_create(TclsTrainer **out, TclsModel *model, const
 									  const TclsTrainEvents *events, TclsHost *host);
 
 /*
- * Train to the end.  To resume, fill state, weights, moments and best first.
+ * Train to the end.  To resume, fill state, weights, moments, best and the steps of the lazy rows first.
  * On return the model's weights are those of the best evaluation.
  * Loss, gradient or weights not finite: TCLS_DIVERGED.
  */

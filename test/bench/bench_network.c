@@ -174,6 +174,8 @@ typedef struct Bench
 	TclsWeights weights;
 	TclsWeights gradients;
 	TclsOptimizer optimizer;
+	TclsLazyRows lazy;
+	int64_t		steps;			/* of training done */
 	TclsArena	arena;
 	int32_t		lengths[TEXTS];
 	int32_t    *ids;
@@ -226,8 +228,11 @@ setup(Bench *bench, const char *model)
 	bench->optimizer = (TclsOptimizer) {
 		.plan = &bench->plan, .weights = block, .gradient = zeros, .moment1 = zeros + bench->plan.total,
 		.moment2 = zeros + 2 * bench->plan.total, .adamw = {0.9, 0.999, 1e-8}, .weight_decay = 0.01,
+		.rate = {TCLS_CONSTANT, 0, 1000000, 1e-5}, .head_rate = {TCLS_CONSTANT, 0, 1000000, 1e-5},
+		.lazy = &bench->lazy, .first = bench->plan.items[1].offset,
 		.head_layer = bench->config.num_layers + 1, .end = bench->plan.total, .host = &host
 	};
+	must(tcls_lazy_rows_create(&bench->lazy, &bench->plan.items[0], &host));
 	tcls_arena_init(&bench->arena, &host);
 	must(tcls_alloc_zero(&bench->ids, TEXTS * 128, sizeof(int32_t), &host));
 	must(tcls_alloc_zero(&bench->starts, TEXTS + 1, sizeof(int32_t), &host));
@@ -275,17 +280,18 @@ run_training(Bench *bench, int batch)
 	for (int first = 0; first < TEXTS; first += batch)
 	{
 		TclsTrainStep step = {(uint64_t) first, true, 0, 0};
-		TclsOptimizerStep update = {1 + first / batch, 1e-5, 1e-5, 1.0};
 		double		loss;
 		double		squares;
 
 		tokens += batch_of(&sequences, bench, first, batch);
 		tcls_arena_reset(&bench->arena);
+		must(tcls_optimizer_touch(&bench->optimizer, sequences.ids, (size_t) sequences.starts[sequences.count],
+								  bench->steps));
 		must(tcls_network_train(&loss, NULL, &bench->gradients, &bench->weights, &bench->config, &sequences, &targets,
 								&step, &bench->arena, &host));
 		must(tcls_optimizer_squares(&squares, &bench->optimizer));
-		update.gradient_scale = squares > 1 ? 1 / sqrt(squares) : 1;
-		must(tcls_optimizer_step(&bench->optimizer, &update));
+		bench->steps++;
+		must(tcls_optimizer_step(&bench->optimizer, bench->steps, squares > 1 ? 1 / sqrt(squares) : 1));
 	}
 	return tokens;
 }

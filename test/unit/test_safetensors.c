@@ -356,8 +356,10 @@ checkpoint_comes_back_bit_equal(UnitHost *unit)
 	float		again[4][80];
 	char		state[13] = "twelve bytes";
 	char		state_again[13] = "";
-	TclsCheckpoint checkpoint = {80, blocks[0], blocks[1], blocks[2], blocks[3], state, sizeof(state)};
-	TclsCheckpoint into = {80, again[0], again[1], again[2], again[3], state_again, sizeof(state)};
+	int64_t		steps[3] = {0, 1, (int64_t) 1 << 40};
+	int64_t		steps_again[3] = {-1, -1, -1};
+	TclsCheckpoint checkpoint = {80, blocks[0], blocks[1], blocks[2], blocks[3], steps, 3, state, sizeof(state)};
+	TclsCheckpoint into = {80, again[0], again[1], again[2], again[3], steps_again, 3, state_again, sizeof(state)};
 	TclsBytes	bytes = {0};
 	UnitSink	sink = {&bytes, &unit->host, 0};
 	TclsWriter	writer = {unit_sink_write, &sink};
@@ -367,6 +369,7 @@ checkpoint_comes_back_bit_equal(UnitHost *unit)
 	CHECK_OK(tcls_checkpoint_write(&writer, &checkpoint, &unit->host), &unit->host);
 	CHECK_OK(tcls_checkpoint_read(&into, bytes.data, bytes.size, &unit->host), &unit->host);
 	CHECK(memcmp(blocks, again, sizeof(blocks)) == 0 && memcmp(state, state_again, sizeof(state)) == 0);
+	CHECK(memcmp(steps, steps_again, sizeof(steps)) == 0);
 	into.total = 79;
 	CHECK_STATUS(tcls_checkpoint_read(&into, bytes.data, bytes.size, &unit->host), TCLS_BAD_FILE, &unit->host);
 	CHECK(strstr(unit->host.detail, "\"weights\"") != NULL);
@@ -377,6 +380,11 @@ checkpoint_comes_back_bit_equal(UnitHost *unit)
 	into.state_size = 13;
 	CHECK_STATUS(tcls_checkpoint_read(&into, bytes.data, bytes.size, &unit->host), TCLS_BAD_FILE, &unit->host);
 	CHECK(strstr(unit->host.detail, "no \"best\"") != NULL);
+	bytes.size = 0;
+	checkpoint.rows = into.rows = 0;
+	checkpoint.row_steps = into.row_steps = NULL;
+	CHECK_OK(tcls_checkpoint_write(&writer, &checkpoint, &unit->host), &unit->host);
+	CHECK_OK(tcls_checkpoint_read(&into, bytes.data, bytes.size, &unit->host), &unit->host);
 }
 
 int

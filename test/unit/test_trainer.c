@@ -321,6 +321,7 @@ typedef struct Saved
 	float	   *moment1;
 	float	   *moment2;
 	float	   *best;
+	int64_t    *row_steps;
 	int			best_calls;
 	bool		stop;			/* end the run with TCLS_IO once saved */
 } Saved;
@@ -348,6 +349,13 @@ take(void *context, const TclsTrainer *trainer, bool is_best)
 	saved->moment1 = copy_block(trainer->moment1, trainer);
 	saved->moment2 = copy_block(trainer->moment2, trainer);
 	saved->best = copy_block(trainer->best, trainer);
+	if (trainer->lazy.rows > 0)
+	{
+		size_t		rows = (size_t) trainer->lazy.rows;
+
+		CHECK_OK(tcls_alloc(&saved->row_steps, rows, sizeof(int64_t), trainer->host), trainer->host);
+		memcpy(saved->row_steps, trainer->lazy.steps, rows * sizeof(int64_t));
+	}
 	return saved->stop ? tcls_fail(trainer->host, TCLS_IO, "stopped by the test") : TCLS_OK;
 }
 
@@ -361,6 +369,8 @@ restore(TclsTrainer *trainer, const Saved *saved)
 	memcpy(trainer->moment1, saved->moment1, size);
 	memcpy(trainer->moment2, saved->moment2, size);
 	memcpy(trainer->best, saved->best, size);
+	if (saved->row_steps != NULL)
+		memcpy(trainer->lazy.steps, saved->row_steps, (size_t) trainer->lazy.rows * sizeof(int64_t));
 }
 
 /* A tokenizer whose tokens can be written in pieces: "a", "aa", ..., and the same as continuations. */
