@@ -18,7 +18,7 @@
 #include <string.h>
 
 #include "kernels/element.h"
-#include "kernels/transpose.h"
+#include "kernels/lanes.h"
 #include "base/pure_c.h"
 
 #define BLOCK 32				/* queries at a time */

@@ -12,7 +12,7 @@
 #endif
 
 #include "kernels/element.h"
-#include "kernels/transpose.h"
+#include "kernels/lanes.h"
 #include "base/pure_c.h"
 
 #define QUERY_VECTORS 3			/* of queries in a block, at most */

@@ -10,8 +10,11 @@
  */
 #include <math.h>
 
-#include "kernels/variant.h"
+#include "kernels/lanes.h"
 #include "base/pure_c.h"
+
+#define ITSELF(v) (v)
+#define SQUARED(v) (((v) - m) * ((v) - m))
 
 static TCLS_BODY void
 layernorm_forward(float *y, float *mean, float *rstd, const float *x, const float *weight, const float *bias,
@@ -21,19 +24,10 @@ layernorm_forward(float *y, float *mean, float *rstd, const float *x, const floa
 	{
 		const float *in = x + row * columns;
 		float	   *out = y + row * columns;
-		float		sum = 0;
-		float		squares = 0;
-		float		m;
-		float		r;
+		float		m = TCLS_SUM_IN_CHAINS(ITSELF, in, columns) / (float) columns;
+		float		variance = TCLS_SUM_IN_CHAINS(SQUARED, in, columns) / (float) columns;
+		float		r = 1.0f / sqrtf(variance + epsilon);
 
-#pragma omp simd reduction(+:sum)
-		for (size_t i = 0; i < columns; i++)
-			sum += in[i];
-		m = sum / (float) columns;
-#pragma omp simd reduction(+:squares)
-		for (size_t i = 0; i < columns; i++)
-			squares += (in[i] - m) * (in[i] - m);
-		r = 1.0f / sqrtf(squares / (float) columns + epsilon);
 #pragma omp simd
 		for (size_t i = 0; i < columns; i++)
 			out[i] = (in[i] - m) * r * weight[i] + bias[i];

@@ -267,6 +267,31 @@ activations(UnitHost *unit)
 	each_variant(activation_case, unit);
 }
 
+/* GELU is within 4e-7 of the true one, beyond 1 relative to its argument. */
+static void
+gelu_error_case(UnitHost *unit)
+{
+	enum
+	{
+		COUNT = 4096
+	};
+	float		x[COUNT];
+	float		y[COUNT];
+
+	(void) unit;
+	for (int i = 0; i < COUNT; i++)
+		x[i] = (float) (i - COUNT / 2) * (9.0f / (COUNT / 2));
+	tcls_activation_forward(y, x, TCLS_ACTIVATION_GELU, COUNT);
+	for (int i = 0; i < COUNT; i++)
+		CHECK_CLOSE(y[i], 0.5 * x[i] * erfc(-x[i] / sqrt(2.0)), 4e-7 * fmax(1, fabs(x[i])));
+}
+
+static void
+gelu_error(UnitHost *unit)
+{
+	each_variant(gelu_error_case, unit);
+}
+
 /* ---- softmax, sigmoid ---- */
 
 static void
@@ -820,6 +845,7 @@ main(void)
 {
 	RUN(layernorm);
 	RUN(activations);
+	RUN(gelu_error);
 	RUN(probabilities);
 	RUN(embedding);
 	RUN(attention);

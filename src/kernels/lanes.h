@@ -1,13 +1,35 @@
 /*
- * transpose.h
- *		Eight rows of eight floats, transposed in registers.
+ * lanes.h
+ *		Vectors of eight floats for what gcc does not make of loops: transposing in registers, and
+ *		sums in several chains, because one chain waits for each addition.
  */
-#ifndef TEXTCLS_TRANSPOSE_H
-#define TEXTCLS_TRANSPOSE_H
+#ifndef TEXTCLS_LANES_H
+#define TEXTCLS_LANES_H
 
 #include "kernels/variant.h"
 
 typedef float TclsLanes8 __attribute__((vector_size(32), aligned(4), may_alias));
+
+static TCLS_BODY float
+tcls_lanes_sum(TclsLanes8 v)
+{
+	return ((v[0] + v[4]) + (v[1] + v[5])) + ((v[2] + v[6]) + (v[3] + v[7]));
+}
+
+/* The sum of f(x[i]), count numbers; f is of vectors and of numbers. */
+#define TCLS_SUM_IN_CHAINS(f, x, count) \
+	({ \
+		TclsLanes8	chain[4] = {{0}}; \
+		float		total = 0; \
+		size_t		at = 0; \
+		\
+		for (; at + 32 <= (count); at += 32) \
+			for (size_t c = 0; c < 4; c++) \
+				chain[c] += f(*(const TclsLanes8 *) ((x) + at + c * 8)); \
+		for (; at < (count); at++) \
+			total += f((x)[at]); \
+		total + tcls_lanes_sum((chain[0] + chain[1]) + (chain[2] + chain[3])); \
+	})
 
 /*
  * One step: what lies step apart changes places.  first and second name the places in low
@@ -51,4 +73,4 @@ tcls_transpose_rows(float *to, size_t width, const float *const *row, size_t fir
 		*(TclsLanes8 *) (to + i * width) = v[i];
 }
 
-#endif							/* TEXTCLS_TRANSPOSE_H */
+#endif							/* TEXTCLS_LANES_H */
