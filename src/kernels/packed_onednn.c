@@ -92,10 +92,12 @@ weight_bytes(const Shape *shape)
 static void
 convert_rows(void *elements, float *scales, const float *x, const Shape *shape, size_t rows)
 {
+	TclsQuantisedPlace place = {TCLS_QUANTISED_INT8, shape->k, 0, shape->padded_k, UNIT};
+
 	switch (shape->type)
 	{
 		case TCLS_ONEDNN_INT8:
-			tcls_quantise_rows(elements, scales, x, rows, shape->k, shape->padded_k, TCLS_QUANTISED_INT8);
+			tcls_quantise_rows(elements, scales, x, rows, shape->k, &place);
 			break;
 		case TCLS_ONEDNN_BF16:
 			tcls_narrow_bf16(elements, x, rows, shape->k, shape->k, shape->padded_k);
@@ -188,9 +190,8 @@ static void
 multiply_panel(float *y, const void *input, const char *panel, TclsOnednnProduct *product, TclsPackedBlock *block,
 			   const Shape *shape, const TclsEpilogue *epilogue)
 {
-	const float *row_scales = input;
+	const TclsScales *scales = block->scales;
 	const char *x = (const char *) input + scale_bytes(shape, shape->m);
-	const float *column_scales = block->column_scales;
 
 	for (size_t i = 0; i < shape->m; i += block->rows)
 	{
@@ -202,8 +203,7 @@ multiply_panel(float *y, const void *input, const char *panel, TclsOnednnProduct
 		block->rows = done > 0 ? (size_t) done : TCLS_ONEDNN_ROWS;
 		if (block->rows > shape->m - i)
 			block->rows = shape->m - i;
-		block->row_scales = done > 0 && column_scales != NULL ? row_scales + i : NULL;
-		block->column_scales = block->row_scales != NULL ? column_scales : NULL;
+		block->scales = done > 0 ? scales : NULL;
 		for (size_t s = 0; done == 0 && s < block->rows * block->stride; s++)
 			((float *) block->sums)[s] = NAN;
 		tcls_packed_finish(y, block, epilogue);
@@ -214,8 +214,9 @@ static void
 multiply(float *y, const void *input, const void *packed, const Shape *shape, const TclsEpilogue *epilogue)
 {
 	static float sums[TCLS_ONEDNN_MOST_ROWS * PANEL] __attribute__((aligned(UNIT)));
-	const float *scales = (const float *) ((const char *) packed + FORM_BYTES);
-	const char *panel = (const char *) scales + scale_bytes(shape, shape->n);
+	const char *column_scales = (const char *) packed + FORM_BYTES;
+	TclsScales	scales = {input, (const float *) column_scales, NULL};
+	const char *panel = column_scales + scale_bytes(shape, shape->n);
 	uint64_t	form = form_of(shape);
 	bool		known = form != 0 && memcmp(packed, &form, sizeof(form)) == 0;
 	size_t		columns;
@@ -225,7 +226,7 @@ multiply(float *y, const void *input, const void *packed, const Shape *shape, co
 		TclsOnednnProduct *product = panel_product(&columns, shape, j);
 		TclsPackedBlock block = {
 			.sums = sums, .stride = tcls_packed_round_up(columns, UNIT), .columns = columns, .first_column = j,
-			.n = shape->n, .column_scales = shape->type == TCLS_ONEDNN_INT8 ? scales + j : NULL
+			.n = shape->n, .scales = shape->type == TCLS_ONEDNN_INT8 ? &scales : NULL
 		};
 
 		multiply_panel(y, input, panel, known ? product : NULL, &block, shape, epilogue);
