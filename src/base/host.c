@@ -9,6 +9,8 @@
 #include "base/host.h"
 #include "base/pure_c.h"
 
+#define ZERO_PIECE ((size_t) 1 << 20)	/* bytes between polls */
+
 TclsStatus
 tcls_fail(TclsHost *host, TclsStatus status, const char *format,...)
 {
@@ -44,10 +46,21 @@ tcls_alloc(void *block, size_t count, size_t size, TclsHost *host)
 TclsStatus
 tcls_alloc_zero(void *block, size_t count, size_t size, TclsHost *host)
 {
-	void	   *data;
+	size_t		bytes = count * size;
+	char	   *data;
 
 	TCLS_TRY(tcls_alloc(&data, count, size, host));
-	memset(data, 0, count * size);
+	for (size_t done = 0; done < bytes; done += ZERO_PIECE)
+	{
+		TclsStatus	status = done > 0 ? tcls_poll(host) : TCLS_OK;
+
+		if (status != TCLS_OK)
+		{
+			tcls_free(data, host);
+			return status;
+		}
+		memset(data + done, 0, bytes - done < ZERO_PIECE ? bytes - done : ZERO_PIECE);
+	}
 	memcpy(block, &data, sizeof(data));
 	return TCLS_OK;
 }

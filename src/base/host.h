@@ -41,7 +41,7 @@ extern TclsStatus tcls_fail(TclsHost *host, TclsStatus status, const char *forma
  */
 extern TclsStatus tcls_alloc(void *block, size_t count, size_t size, TclsHost *host);
 
-/* The same, filled with zero bytes. */
+/* The same, filled with zero bytes; polls between the pieces of a large block. */
 extern TclsStatus tcls_alloc_zero(void *block, size_t count, size_t size, TclsHost *host);
 
 /* Gives a block of tcls_alloc back; NULL is allowed. */

@@ -36,6 +36,24 @@ alloc_refuses_overflow(UnitHost *unit)
 	CHECK_STATUS(tcls_alloc(&block, 1, 1, &unit->host), TCLS_OUT_OF_MEMORY, &unit->host);
 }
 
+/* A block of many megabytes takes as long to fill as a cancel may take to be seen. */
+static void
+zeroing_is_cancelled(UnitHost *unit)
+{
+	size_t		size = (size_t) 20 << 20;
+	char	   *block;
+
+	CHECK_OK(tcls_alloc_zero(&block, size + 3, 1, &unit->host), &unit->host);
+	CHECK(unit->polls >= 20);
+	for (size_t i = 0; i < size + 3; i++)
+		if (block[i] != 0)
+			CHECK(block[i] == 0);
+	tcls_free(block, &unit->host);
+	unit->cancel_at = unit->polls + 5;
+	CHECK_STATUS(tcls_alloc_zero(&block, size, 1, &unit->host), TCLS_CANCELLED, &unit->host);
+	CHECK(unit->live_blocks == 0);
+}
+
 static void
 arena_reuses_its_chunks(UnitHost *unit)
 {
@@ -155,6 +173,7 @@ main(void)
 {
 	RUN(alloc_is_aligned_and_freed);
 	RUN(alloc_refuses_overflow);
+	RUN(zeroing_is_cancelled);
 	RUN(arena_reuses_its_chunks);
 	RUN(arena_drops_small_chunks);
 	RUN(bytes_grow);
