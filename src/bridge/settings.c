@@ -18,7 +18,7 @@ int			tcls_setting_max_job_memory_mb;
 int			tcls_setting_max_training_workers;
 int			tcls_setting_checkpoint_interval_s;
 bool		tcls_setting_share_weights;
-int			tcls_setting_prepared_size_limit_mb;
+int			tcls_setting_prepared_size_limit_kb;
 char	   *tcls_setting_gemm_path;
 bool		tcls_setting_batch;
 int			tcls_setting_batch_rows;
@@ -53,7 +53,7 @@ static const IntegerSetting integer_settings[] = {
 	{"textcls.checkpoint_interval", "Time between two checkpoints of a training.",
 	&tcls_setting_checkpoint_interval_s, 300, 1, 86400, PGC_SUSET, GUC_UNIT_S},
 	{"textcls.prepared_size_limit", "Most disk space of all files of prepared weights; 0: no limit.",
-	&tcls_setting_prepared_size_limit_mb, 4096, 0, INT_MAX, PGC_SUSET, GUC_UNIT_MB},
+	&tcls_setting_prepared_size_limit_kb, 4 * 1024 * 1024, 0, INT_MAX, PGC_SUSET, GUC_UNIT_KB},
 };
 
 typedef struct StringSetting

@@ -202,7 +202,7 @@ tcls_prepared_sweep(void)
 bool
 tcls_prepared_make_room(size_t size)
 {
-	uint64		limit = (uint64) tcls_setting_prepared_size_limit_mb * 1024 * 1024;
+	uint64		limit = (uint64) tcls_setting_prepared_size_limit_kb * 1024;
 	uint64		total = size;
 	List	   *files;
 	ListCell   *cell;

@@ -93,8 +93,8 @@ refuse_size(int elevel, size_t size)
 		return;
 	ereport(elevel,
 			(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-			 errmsg("could not share prepared weights: a file of %zu MB is over textcls.prepared_size_limit (%d MB)",
-					(size >> 20) + 1, tcls_setting_prepared_size_limit_mb),
+			 errmsg("could not share prepared weights: a file of %zu kB is over textcls.prepared_size_limit (%d kB)",
+					(size >> 10) + 1, tcls_setting_prepared_size_limit_kb),
 			 elevel < ERROR ? errdetail("This session reads models into memory of its own.") : 0,
 			 errhint("Raise textcls.prepared_size_limit, or set it to 0 for no limit.")));
 }
@@ -247,6 +247,22 @@ tcls_prepared_file_unlock(int lock)
 	CloseTransientFile(lock);
 }
 
+/*
+ * Wait until a piece is on disk; 0 or errno.  By pieces and not by one fsync, which could not be
+ * interrupted for as long as the disk needs.  What a crash of the machine loses nevertheless is found by the
+ * checksums, which are verified in the server's next life.
+ */
+static int
+sync_piece(int fd, size_t offset, size_t size)
+{
+#ifdef HAVE_SYNC_FILE_RANGE
+	if (enableFsync && sync_file_range(fd, offset, size, SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER) != 0 &&
+		errno != ENOSYS)
+		return errno;
+#endif
+	return 0;
+}
+
 static TclsStatus
 file_write(void *context, const void *data, size_t size)
 {
@@ -260,14 +276,11 @@ file_write(void *context, const void *data, size_t size)
 		CHECK_FOR_INTERRUPTS();
 		if (written < 0 && errno == EINTR)
 			continue;
-		if (written <= 0)
-		{
-			file->error = written < 0 ? errno : ENOSPC;
+		file->error = written < 0 ? errno : written == 0 ? ENOSPC : sync_piece(file->fd, file->size, written);
+		if (file->error != 0)
 			return TCLS_IO;
-		}
 		bytes += written;
 		size -= written;
-		pg_flush_data(file->fd, file->size, written);
 		file->size += written;
 	}
 	return TCLS_OK;
@@ -293,26 +306,7 @@ allocate_file(int fd, size_t size)
 	return 0;
 }
 
-/*
- * Bring the open file to disk; 0 or errno.  In pieces, since one fsync of a large file cannot be interrupted
- * for as long as the disk needs.
- */
-static int
-sync_file(int fd, size_t size)
-{
-#ifdef HAVE_SYNC_FILE_RANGE
-	for (size_t done = 0; done < size; done += WRITE_PIECE)
-	{
-		CHECK_FOR_INTERRUPTS();
-		(void) sync_file_range(fd, done, WRITE_PIECE,
-							   SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
-	}
-#endif
-	CHECK_FOR_INTERRUPTS();
-	return pg_fsync(fd) == 0 ? 0 : errno;
-}
-
-/* Fill the open file and bring it to disk; 0 or errno. */
+/* Fill the open file; 0 or errno. */
 static int
 fill_file(int fd, const TclsModel *model, size_t size)
 {
@@ -330,7 +324,7 @@ fill_file(int fd, const TclsModel *model, size_t size)
 	tcls_host_check(status, host);
 	if (file.size != size)
 		elog(ERROR, "prepared file has %zu bytes, not %zu", file.size, size);
-	return sync_file(fd, size);
+	return 0;
 }
 
 /* A half-written file goes with its context, so that an error or a cancel leaves none. */
@@ -367,7 +361,7 @@ write_file(const char *path, const TclsModel *model, size_t size)
 		return errno;
 	error = fill_file(fd, model, size);
 	CloseTransientFile(fd);
-	if (error == 0 && durable_rename(temporary, path, LOG) != 0)
+	if (error == 0 && rename(temporary, path) != 0)
 		error = errno;
 	MemoryContextDelete(context);
 	return error;
