@@ -17,6 +17,7 @@ SET ROLE regress_textcls_user;
 SET textcls.max_job_memory = '1GB';
 SET textcls.max_training_workers = 2;
 SET textcls.share_weights = off;
+SET textcls.prepared_size_limit = 0;
 SET textcls.gemm_path = 'plain C';
 SET textcls.max_text = '64kB';
 SET textcls.default_model = 'some';
