@@ -13,7 +13,6 @@
  */
 #include "postgres.h"
 
-#include "access/parallel.h"
 #include "executor/executor.h"
 #include "jit/jit.h"
 #include "nodes/makefuncs.h"
@@ -239,14 +238,14 @@ lift_expression(Node *node, void *columns)
 
 /* How many filters come before the first with a call; all when there is none. */
 static int
-count_plain_filters(const List *filters)
+count_plain_filters(const List *filters, List *subplans)
 {
 	int			count = 0;
 	ListCell   *cell;
 
 	foreach(cell, filters)
 	{
-		if (tcls_batch_calls(lfirst(cell)) != NIL)
+		if (tcls_batch_calls(lfirst(cell), subplans) != NIL)
 			break;
 		count++;
 	}
@@ -294,13 +293,15 @@ is_splittable(const Plan *plan)
 static Plan *
 split_node(Plan *plan, Rewrite *rewrite)
 {
-	int			kept = count_plain_filters(plan->qual);
+	List	   *subplans = rewrite->statement->subplans;
+	int			kept = count_plain_filters(plan->qual, subplans);
 	List	   *filters = list_copy_tail(plan->qual, kept);
 	List	   *target_list;
 	List	   *columns = NIL;
 	CustomScan *scan;
 
-	if ((filters == NIL && tcls_batch_calls((Node *) plan->targetlist) == NIL) || !may_read_ahead(plan, false, rewrite))
+	if ((filters == NIL && tcls_batch_calls((Node *) plan->targetlist, subplans) == NIL) ||
+		!may_read_ahead(plan, false, rewrite))
 		return plan;
 	target_list = (List *) lift_expression((Node *) plan->targetlist, &columns);
 	filters = (List *) lift_expression((Node *) filters, &columns);
@@ -312,8 +313,8 @@ split_node(Plan *plan, Rewrite *rewrite)
 	scan->scan.plan.targetlist = target_list;
 	scan->scan.plan.qual = filters;
 	for (int i = 0; i < list_length(filters); i++)
-		add_calls(scan, tcls_batch_calls(list_nth(filters, i)), i);
-	add_calls(scan, tcls_batch_calls((Node *) target_list), list_length(filters));
+		add_calls(scan, tcls_batch_calls(list_nth(filters, i), subplans), i);
+	add_calls(scan, tcls_batch_calls((Node *) target_list, subplans), list_length(filters));
 	return &scan->scan.plan;
 }
 
@@ -334,18 +335,18 @@ outer_to_index(Node *node, void *context)
 	return expression_tree_mutator(node, outer_to_index, context);
 }
 
-/* A batch node that passes all columns of the child on. */
+/* A batch node above the (outer) child of a node, which passes all columns on. */
 static void
-wrap_child(Plan **child, List *calls, Rewrite *rewrite)
+wrap_child(Plan *plan, List *calls, Rewrite *rewrite)
 {
+	Plan	   *child = plan->lefttree;
 	CustomScan *scan;
 	ListCell   *cell;
 
-	if (calls == NIL || !may_read_ahead(*child, true, rewrite) ||
-		(IsA(*child, Result) && (*child)->lefttree == NULL))
+	if (calls == NIL || !may_read_ahead(child, true, rewrite) || (IsA(child, Result) && child->lefttree == NULL))
 		return;
-	scan = make_node(*child, rewrite);
-	foreach(cell, (*child)->targetlist)
+	scan = make_node(child, rewrite);
+	foreach(cell, child->targetlist)
 	{
 		TargetEntry *column = flatCopyTargetEntry(lfirst(cell));
 
@@ -353,79 +354,45 @@ wrap_child(Plan **child, List *calls, Rewrite *rewrite)
 		scan->scan.plan.targetlist = lappend(scan->scan.plan.targetlist, column);
 	}
 	add_calls(scan, (List *) outer_to_index((Node *) calls, NULL), 0);
-	*child = &scan->scan.plan;
+	plan->lefttree = &scan->scan.plan;
 }
 
-/* A parameter that a nested loop sets for its inner side, as the column of the outer side. */
-static Node *
-param_to_outer(Node *node, void *loop)
-{
-	Param	   *param = (Param *) node;
-	ListCell   *cell;
-
-	if (node == NULL)
-		return NULL;
-	if (!IsA(node, Param) || param->paramkind != PARAM_EXEC)
-		return expression_tree_mutator(node, param_to_outer, loop);
-	foreach(cell, ((NestLoop *) loop)->nestParams)
-	{
-		NestLoopParam *set = lfirst(cell);
-
-		if (set->paramno == param->paramid)
-			return copyObject((Node *) set->paramval);
-	}
-	return copyObject(node);
-}
-
-/* The calls of functions that the inner side scans for each row of the outer one: LATERAL predict(t.body). */
+/* The calls of functions that the inner side of a loop scans for each row of the outer one. */
 static List *
 lateral_calls(NestLoop *loop)
 {
-	Plan	   *inner = loop->join.plan.righttree;
-	List	   *calls = NIL;
-	List	   *result = NIL;
+	List	   *ids = NIL;
+	List	   *values = NIL;
 	ListCell   *cell;
 
-	while (inner != NULL && !IsA(inner, FunctionScan))
-		inner = IsA(inner, SubqueryScan) ? ((SubqueryScan *) inner)->subplan :
-			inner->righttree == NULL ? inner->lefttree : NULL;
-	if (inner == NULL)
-		return NIL;
-	foreach(cell, ((FunctionScan *) inner)->functions)
-		calls = list_concat(calls, tcls_batch_calls(((RangeTblFunction *) lfirst(cell))->funcexpr));
-	foreach(cell, calls)
+	foreach(cell, loop->nestParams)
 	{
-		Node	   *call = param_to_outer(lfirst(cell), loop);
+		NestLoopParam *param = lfirst(cell);
 
-		if (contain_var_clause(call))
-			result = lappend(result, call);
+		ids = lappend_int(ids, param->paramno);
+		values = lappend(values, param->paramval);
 	}
-	return result;
+	return tcls_batch_parameter_calls(loop->join.plan.righttree, ids, values);
 }
 
-static void
-wrap_inputs(Plan *plan, Rewrite *rewrite)
+static List *
+calls_of_inputs(Plan *plan, List *subplans)
 {
 	switch (nodeTag(plan))
 	{
 		case T_Agg:
-			wrap_child(&plan->lefttree, list_concat(tcls_batch_aggregate_calls((Node *) plan->targetlist),
-													tcls_batch_aggregate_calls((Node *) plan->qual)), rewrite);
-			break;
+			return list_concat(tcls_batch_aggregate_calls((Node *) plan->targetlist, subplans),
+							   tcls_batch_aggregate_calls((Node *) plan->qual, subplans));
 		case T_ProjectSet:
-			wrap_child(&plan->lefttree, tcls_batch_calls((Node *) plan->targetlist), rewrite);
-			break;
+			return tcls_batch_calls((Node *) plan->targetlist, subplans);
 		case T_Hash:
-			wrap_child(&plan->lefttree, tcls_batch_calls((Node *) ((Hash *) plan)->hashkeys), rewrite);
-			break;
+			return tcls_batch_calls((Node *) ((Hash *) plan)->hashkeys, subplans);
 		case T_HashJoin:
-			wrap_child(&plan->lefttree, tcls_batch_calls((Node *) ((HashJoin *) plan)->hashkeys), rewrite);
-			break;
+			return tcls_batch_calls((Node *) ((HashJoin *) plan)->hashkeys, subplans);
 		case T_NestLoop:
-			wrap_child(&plan->lefttree, lateral_calls((NestLoop *) plan), rewrite);
-			break;
+			return lateral_calls((NestLoop *) plan);
 		default:
-			break;
+			return NIL;
 	}
 }
 
@@ -458,7 +425,7 @@ rewrite_plan(Plan **link, void *context)
 		rewrite_merge_join(plan, rewrite);
 	else
 		visit_children(plan, rewrite_plan, rewrite);
-	wrap_inputs(plan, rewrite);
+	wrap_child(plan, calls_of_inputs(plan, rewrite->statement->subplans), rewrite);
 	rewrite->in_workers = was_in_workers;
 	if (is_splittable(plan))
 		*link = split_node(plan, rewrite);
@@ -504,11 +471,11 @@ start_with_batches(QueryDesc *query, int eflags)
 	tcls_batch_scan_bind_limits(query->planstate);
 }
 
-/* A parallel worker gets the plan that the leader has rewritten. */
+/* The plan that a parallel worker gets has been rewritten, and notes no functions. */
 static void
 start_query(QueryDesc *query, int eflags)
 {
-	if (!IsParallelWorker() && tcls_calls_in_plan(query->plannedstmt))
+	if (tcls_calls_in_plan(query->plannedstmt))
 		start_with_batches(query, eflags);
 	else
 		start_next(query, eflags);

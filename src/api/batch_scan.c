@@ -6,9 +6,8 @@
  * drop the rows it rejects; then the texts of the target list, for the rows that are left.  The results
  * wait in a memo, where the calls find them when a row is returned.
  *
- * How far it reads ahead: the first batch is one row (which is also how the names of models become
- * known, see score_memo.h), then it grows; under a LIMIT it reads what the limit still takes, and
- * longer texts make smaller batches.
+ * How far it reads ahead: one row until a call has resolved the name of a model (see score_memo.h), then
+ * more with each batch; under a LIMIT it reads what the limit still takes, and longer texts make smaller batches.
  */
 #include "postgres.h"
 
@@ -36,6 +35,7 @@
 #define NODE_NAME "Textcls Batch"
 
 #define GROWTH 8				/* of a batch against the one before, where no LIMIT bounds it */
+#define ASSUMED_ROWS 8			/* that passed the filters before any row was read */
 #define BATCH_TOKENS 4096		/* eight runs of the encoder: more would gain nothing */
 
 typedef struct BatchCall
@@ -223,7 +223,7 @@ go_to_start(BatchScan *scan)
 	forget_rows(scan);
 	scan->at_start = true;
 	scan->at_end = false;
-	scan->ramp = 1;
+	scan->ramp = GROWTH;
 }
 
 /*
@@ -314,7 +314,7 @@ limited_rows(const BatchScan *scan)
 	if (limit == NULL || limit->noCount)
 		return 0;
 	wanted = Max(1, (double) limit->offset + limit->count - limit->position);
-	return ceil(wanted * (scan->rows_read + 1) / (scan->rows_passed + 1));
+	return ceil(wanted * (scan->rows_read + ASSUMED_ROWS) / (scan->rows_passed + ASSUMED_ROWS));
 }
 
 static int
@@ -324,7 +324,7 @@ rows_to_read(const BatchScan *scan)
 	double		limited = limited_rows(scan);
 	int			most = tcls_setting_batch_rows;
 
-	if (scan->is_recheck || scan->rows_read == 0)
+	if (scan->is_recheck || !tcls_memo_any_resolved())
 		return 1;
 	if (counts->texts > 0)
 		most = Min(most, Max(1, BATCH_TOKENS / (int) (counts->tokens / counts->texts)));
@@ -471,7 +471,8 @@ read_batch(BatchScan *scan)
 		bytes += scan->rows[scan->count - 1].tuple->t_len;
 	}
 	scan->at_start = false;
-	scan->ramp = Min(scan->ramp * GROWTH, tcls_setting_batch_rows);
+	if (scan->count > 1)
+		scan->ramp = Min(scan->ramp * GROWTH, tcls_setting_batch_rows);
 	run_stages(scan);
 }
 
@@ -499,7 +500,7 @@ read_back(BatchScan *scan)
 	start_batch(scan, 1);
 	keep_row(scan, slot);
 	scan->at_end = false;
-	scan->ramp = 1;
+	scan->ramp = GROWTH;
 	run_stages(scan);
 	return true;
 }

@@ -19,7 +19,7 @@
 
 typedef struct WaitingText
 {
-	const TclsMemoName *name;
+	const TclsResolvedName *name;
 	TclsText	text;
 	uint32		hash;
 	int			wanted;
@@ -78,8 +78,8 @@ tcls_ahead_add(TclsAhead *ahead, int wanted, const char *name, Datum value)
 	WaitingText text = {.wanted = wanted};
 	MemoryContext old;
 
-	text.name = tcls_memo_name(ahead->memo, name);
-	if (!text.name->is_resolved || tcls_memo_size(ahead->memo) > work_mem * (Size) 1024)
+	text.name = tcls_memo_resolved(name);
+	if (text.name == NULL || tcls_memo_size(ahead->memo) > work_mem * (Size) 1024)
 		return;
 	old = MemoryContextSwitchTo(ahead->memory);
 	if (tcls_scoring_try_text(&text.text, value))
@@ -155,7 +155,7 @@ compute(TclsAhead *ahead, const TclsScoring *scoring, int wanted, const TclsText
 
 /* The texts of one model that want exactly this. */
 static void
-run_texts(TclsAhead *ahead, const TclsScoring *scoring, const TclsMemoName *name, int wanted)
+run_texts(TclsAhead *ahead, const TclsScoring *scoring, const TclsResolvedName *name, int wanted)
 {
 	TclsText   *texts = palloc_array(TclsText, list_length(ahead->waiting));
 	int			count = 0;
@@ -174,7 +174,7 @@ run_texts(TclsAhead *ahead, const TclsScoring *scoring, const TclsMemoName *name
 }
 
 static void
-run_model(TclsAhead *ahead, const TclsMemoName *name)
+run_model(TclsAhead *ahead, const TclsResolvedName *name)
 {
 	TclsScoring scoring;
 

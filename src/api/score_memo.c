@@ -1,6 +1,6 @@
 /*
  * score_memo.c
- *		A hash table a memo, and the list of all memos of the session.
+ *		A hash table a memo, the list of all memos of the session, and the names that calls have resolved.
  *
  * The key holds the model by its address: the store keeps a model where it is for the rest of
  * the transaction at least, and a query ends before that.
@@ -35,19 +35,27 @@ typedef struct MemoEntry
 struct TclsMemo
 {
 	dlist_node	node;
-	MemoryContext memory;		/* holds the memo and its names */
+	MemoryContext memory;		/* holds the memo */
 	MemoryContext results;		/* child of memory; NULL: there are none */
 	HTAB	   *entries;		/* in results */
-	List	   *names;			/* of TclsMemoName */
 	MemoryContextCallback end;
 };
 
 static dlist_head memos = DLIST_STATIC_INIT(memos);
 
+/* Of TclsResolvedName, in its own memory; gone with the last memo. */
+static List *resolved_names;
+static MemoryContext names_memory;
+
 static void
 unlink_memo(void *memo)
 {
 	dlist_delete(&((TclsMemo *) memo)->node);
+	if (dlist_is_empty(&memos) && names_memory != NULL)
+	{
+		MemoryContextReset(names_memory);
+		resolved_names = NIL;
+	}
 }
 
 TclsMemo *
@@ -76,57 +84,6 @@ Size
 tcls_memo_size(const TclsMemo *memo)
 {
 	return memo->results == NULL ? 0 : MemoryContextMemAllocated(memo->results, true);
-}
-
-static bool
-names_equal(const char *a, const char *b)
-{
-	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
-}
-
-static TclsMemoName *
-find_name(const TclsMemo *memo, const char *name)
-{
-	ListCell   *cell;
-
-	foreach(cell, memo->names)
-	{
-		TclsMemoName *entry = lfirst(cell);
-
-		if (names_equal(entry->name, name))
-			return entry;
-	}
-	return NULL;
-}
-
-TclsMemoName *
-tcls_memo_name(TclsMemo *memo, const char *name)
-{
-	TclsMemoName *entry = find_name(memo, name);
-	MemoryContext old;
-
-	if (entry != NULL)
-		return entry;
-	old = MemoryContextSwitchTo(memo->memory);
-	entry = palloc0(sizeof(TclsMemoName));
-	entry->name = name == NULL ? NULL : pstrdup(name);
-	memo->names = lappend(memo->names, entry);
-	MemoryContextSwitchTo(old);
-	return entry;
-}
-
-void
-tcls_memo_note_resolved(const char *name)
-{
-	dlist_iter	iter;
-
-	dlist_foreach(iter, &memos)
-	{
-		TclsMemoName *entry = find_name(dlist_container(TclsMemo, node, iter.cur), name);
-
-		if (entry != NULL)
-			entry->is_resolved = true;
-	}
 }
 
 static uint32
@@ -253,4 +210,42 @@ tcls_memo_put(TclsMemo *memo, const TclsModel *model, const TclsText *text, cons
 		entry->embedding = keep_floats(memo, row->embeddings, model->config.numbers.hidden_size);
 	entry->n_tokens = *row->n_tokens;
 	entry->is_truncated = *row->is_truncated;
+}
+
+const TclsResolvedName *
+tcls_memo_resolved(const char *name)
+{
+	ListCell   *cell;
+
+	foreach(cell, resolved_names)
+	{
+		const TclsResolvedName *entry = lfirst(cell);
+
+		if (name == NULL || entry->name == NULL ? name == entry->name : strcmp(name, entry->name) == 0)
+			return entry;
+	}
+	return NULL;
+}
+
+bool
+tcls_memo_any_resolved(void)
+{
+	return resolved_names != NIL;
+}
+
+void
+tcls_memo_note_resolved(const char *name)
+{
+	MemoryContext old;
+	TclsResolvedName *entry;
+
+	if (dlist_is_empty(&memos) || tcls_memo_resolved(name) != NULL)
+		return;
+	if (names_memory == NULL)
+		names_memory = AllocSetContextCreate(TopMemoryContext, "textcls names", ALLOCSET_SMALL_SIZES);
+	old = MemoryContextSwitchTo(names_memory);
+	entry = palloc(sizeof(TclsResolvedName));
+	entry->name = name == NULL ? NULL : pstrdup(name);
+	resolved_names = lappend(resolved_names, entry);
+	MemoryContextSwitchTo(old);
 }

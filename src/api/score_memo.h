@@ -6,7 +6,7 @@
  * a time (batch_scan.c).  The SQL functions ask all memos before they compute: a result found
  * is the same model's for the same bytes, whoever computed it, so nothing but time depends on it.
  *
- * Computing ahead must not raise what the calls themselves would not, so a memo also notes which
+ * Computing ahead must not raise what the calls themselves would not, so it is also noted which
  * names of models the calls have resolved: only those are used ahead of a call.
  */
 #ifndef TEXTCLS_SCORE_MEMO_H
@@ -20,12 +20,6 @@
 
 typedef struct TclsMemo TclsMemo;
 
-typedef struct TclsMemoName
-{
-	char	   *name;			/* as an argument, NULL included */
-	bool		is_resolved;	/* by a call, while this memo was there */
-} TclsMemoName;
-
 /* In a new context of the parent; the end of that context is the end of the memo. */
 extern TclsMemo *tcls_memo_create(MemoryContext parent);
 
@@ -35,12 +29,6 @@ extern void tcls_memo_clear(TclsMemo *memo);
 /* Bytes that the results take. */
 extern Size tcls_memo_size(const TclsMemo *memo);
 
-/* The entry of a name, made when it is new; it lives as long as the memo. */
-extern TclsMemoName *tcls_memo_name(TclsMemo *memo, const char *name);
-
-/* Note in all memos that a call has resolved the name. */
-extern void tcls_memo_note_resolved(const char *name);
-
 /* Whether the memo has what is wanted of the text. */
 extern bool tcls_memo_has(const TclsMemo *memo, const TclsModel *model, const TclsText *text, int wanted);
 
@@ -49,5 +37,19 @@ extern bool tcls_memo_find(const TclsPredictions *out, const TclsModel *model, c
 
 /* Keep the result of one text: the fields that are not NULL, which point at its row. */
 extern void tcls_memo_put(TclsMemo *memo, const TclsModel *model, const TclsText *text, const TclsPredictions *row);
+
+typedef struct TclsResolvedName
+{
+	const char *name;			/* the argument of the calls, NULL included */
+} TclsResolvedName;
+
+/* Note, as long as there are memos, that a call has resolved the name. */
+extern void tcls_memo_note_resolved(const char *name);
+
+/* The note of a name, or NULL. */
+extern const TclsResolvedName *tcls_memo_resolved(const char *name);
+
+/* Whether there is any. */
+extern bool tcls_memo_any_resolved(void);
 
 #endif							/* TEXTCLS_SCORE_MEMO_H */

@@ -65,6 +65,8 @@ INSERT INTO form (query) VALUES
 	('SELECT ctid, tableoid::regclass, textcls.classify(body) FROM note'),
 	('SELECT textcls.classify(''zebra'') FROM note'),
 	('SELECT id, p.label, rank FROM note, LATERAL textcls.predict(body, top_k => 2) p'),
+	('SELECT id, (SELECT p.label FROM textcls.predict(body) p) FROM note'),
+	('SELECT id FROM note WHERE (SELECT score FROM textcls.predict(body)) > 0.5'),
 	('SELECT note.id, p.label FROM note LEFT JOIN LATERAL (SELECT * FROM textcls.predict(body, top_k => NULL) ORDER BY label LIMIT 1) p ON true'),
 	('SELECT id, (textcls.predict(body)).label FROM note'),
 	('SELECT id, (textcls.predict(body)).label, textcls.classify(body), generate_series(1, 2) FROM note WHERE id < 20'),
