@@ -108,7 +108,8 @@ SELECT pg_catalog.pg_extension_config_dump('textcls.job_log',
 -- Use
 
 -- COST is in cpu_operator_cost: a short text takes some milliseconds, as long as reading some hundred pages.
--- The support function makes the planner offer workers for tables that are small but take long.
+-- The support function makes the planner offer workers for tables that are small but take long, keeps plans that call
+-- a model from being compiled, and has the texts of several rows computed together.
 
 CREATE FUNCTION textcls.planner_support(internal) RETURNS internal
 	AS 'MODULE_PATHNAME', 'textcls_planner_support' LANGUAGE C STRICT IMMUTABLE PARALLEL SAFE;
@@ -144,11 +145,13 @@ CREATE FUNCTION textcls.tag() RETURNS trigger
 CREATE FUNCTION textcls.evaluate(relation regclass, label_column name, text_column name DEFAULT NULL,
 		model text DEFAULT NULL, version int DEFAULT NULL,
 		OUT label text, OUT metric text, OUT value float8, OUT n bigint) RETURNS SETOF record
-	AS 'MODULE_PATHNAME', 'textcls_evaluate' LANGUAGE C VOLATILE COST 10000000 ROWS 30;
+	AS 'MODULE_PATHNAME', 'textcls_evaluate' LANGUAGE C VOLATILE COST 10000000 ROWS 30
+	SUPPORT textcls.planner_support;
 CREATE FUNCTION textcls.confusion_matrix(relation regclass, label_column name, text_column name DEFAULT NULL,
 		model text DEFAULT NULL, version int DEFAULT NULL,
 		OUT expected text, OUT predicted text, OUT n bigint) RETURNS SETOF record
-	AS 'MODULE_PATHNAME', 'textcls_confusion_matrix' LANGUAGE C VOLATILE COST 10000000 ROWS 30;
+	AS 'MODULE_PATHNAME', 'textcls_confusion_matrix' LANGUAGE C VOLATILE COST 10000000 ROWS 30
+	SUPPORT textcls.planner_support;
 
 -- Train
 

@@ -19,8 +19,7 @@ my $private_max = 8 * 1024;    # kB that use may add to a session
 my $node = PostgreSQL::Test::Cluster->new('memory');
 $node->init;
 # the buffers that a session touches are no memory of its own, and must not blur the figures
-# nor is what LLVM takes once the estimated cost of a query makes the server compile it
-$node->append_conf('postgresql.conf', "shared_buffers = 16MB\njit = off\n");
+$node->append_conf('postgresql.conf', "shared_buffers = 16MB\n");
 $node->start;
 $node->safe_psql('postgres', qq{
 	CREATE EXTENSION textcls;

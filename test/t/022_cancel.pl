@@ -15,8 +15,6 @@ my $models = fixture('.');
 
 my $node = PostgreSQL::Test::Cluster->new('cancel');
 $node->init;
-# LLVM compiles what is costly for some tenths of a second in which the server sees no cancel
-$node->append_conf('postgresql.conf', "jit = off\n");
 $node->start;
 $node->safe_psql('postgres', qq{
 	CREATE EXTENSION textcls;
@@ -27,7 +25,8 @@ $node->safe_psql('postgres', qq{
 });
 
 my %statements = (
-	'row by row'        => q{SELECT count(textcls.classify(body, 'm')) FROM texts},
+	'batches'           => q{SELECT count(textcls.classify(body, 'm')) FROM texts},
+	'row by row'        => q{SET textcls.batch = off; SELECT count(textcls.classify(body, 'm')) FROM texts},
 	'one array'         => q{SELECT cardinality(textcls.classify(array_agg(body), 'm')) FROM texts},
 	'rows of one array' => q{SELECT count(*) FROM textcls.predict((SELECT array_agg(body) FROM texts), 'm')},
 	'evaluate'          => q{SELECT count(*) FROM textcls.evaluate('texts', 'label', 'body', 'm')},

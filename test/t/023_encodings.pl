@@ -83,6 +83,30 @@ like(failure('SQL_ASCII', q{SELECT * FROM textcls.tokenize(E'\xed\xa0\x80', 'm')
 # EUC_JP has code points that Unicode lacks
 like(failure('EUC_JP', q{SELECT textcls.classify(convert_from('\xaefe', 'EUC_JP'), 'm')}), qr/ERROR:  22P05: .*no equivalent/, 'EUC_JP: a character without equivalent');
 
+# in batches, too, the error comes at its row: how many were there before
+for my $bad ([ 'SQL_ASCII', q{E'prize \xff'} ], [ 'EUC_JP', q{convert_from('\xaefe', 'EUC_JP')} ])
+{
+	my ($encoding, $body) = @$bad;
+	my $error = failure($encoding, qq{
+		CREATE TABLE batch AS SELECT i AS id, CASE WHEN i = 41 THEN $body ELSE 'prize ' || i END AS body FROM generate_series(1, 100) i;
+		DO \$\$
+		DECLARE
+			c CURSOR FOR SELECT textcls.classify(body, 'm') FROM batch ORDER BY id;
+			r record;
+		BEGIN
+			OPEN c;
+			FOR i IN 1 .. 100 LOOP
+				RAISE NOTICE 'row %', i;
+				FETCH c INTO r;
+			END LOOP;
+		END \$\$});
+	like($error, qr/row 41\n.*ERROR:  22\w\w\w: /s, "$encoding: the error of a batch comes at its row");
+	unlike($error, qr/row 42/, '... and ends the query');
+}
+like(answer($_, qq{CREATE TABLE cafe AS SELECT 'caf\xc3\xa9 ' || i AS body FROM generate_series(1, 100) i;
+		EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) SELECT textcls.classify(body, 'm') FROM cafe}),
+	qr/Texts: 99/, "$_: texts of this encoding are batched") for qw(LATIN1 WIN1252 EUC_JP SQL_ASCII);
+
 # one bad row does not stop the others where a warning is enough
 is(answer('SQL_ASCII', q{
 	CREATE TRIGGER tag BEFORE INSERT ON texts FOR EACH ROW EXECUTE FUNCTION textcls.tag('body', 'label', 'm');
