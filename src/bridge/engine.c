@@ -33,8 +33,10 @@
 #include "bridge/marker.h"
 #include "bridge/settings.h"
 #include "kernels/gemm.h"
+#include "kernels/onednn.h"
 
 #define SELF_TEST_TIMEOUT_MS 5000
+#define MIXED_PRECISION (-1)	/* in place of a path: the product of bfloat16 */
 
 static bool engine_started = false;
 static char *engine_outcome;	/* one line about the self-test */
@@ -71,8 +73,9 @@ self_test_child(int path, int output)
 		signal(fatal[i], SIG_DFL);
 	setrlimit(RLIMIT_CORE, &no_core);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	tcls_gemm_select_path(path);
-	answer = tcls_gemm_self_test() ? 'y' : 'n';
+	if (path != MIXED_PRECISION)
+		tcls_gemm_select_path(path);
+	answer = (path == MIXED_PRECISION ? tcls_gemm_bf16_self_test() : tcls_gemm_self_test()) ? 'y' : 'n';
 	_exit(write(output, &answer, 1) == 1 ? 0 : 1);
 }
 
@@ -250,6 +253,26 @@ tcls_engine_start(void)
 		engine_outcome = MemoryContextStrdup(TopMemoryContext, noted + length);
 	tcls_gemm_select_path(path);
 	engine_started = true;
+}
+
+const char *
+tcls_engine_mix_precision(bool on)
+{
+	static bool tested;
+	static const char *why_not;
+
+	if (on && !tested)
+	{
+		const char *result = tcls_gemm_bf16_available() ? test_path(MIXED_PRECISION) : NULL;
+
+		if (result == NULL)
+			why_not = MemoryContextStrdup(TopMemoryContext, psprintf("oneDNN is %s", tcls_onednn_status()));
+		else if (strcmp(result, "passed") != 0)
+			why_not = MemoryContextStrdup(TopMemoryContext, psprintf("the bf16 product of oneDNN %s", result));
+		tested = true;
+	}
+	tcls_gemm_select_bf16(on && why_not == NULL);
+	return on ? why_not : NULL;
 }
 
 /* What this CPU has of the things that decide the speed. */

@@ -13,6 +13,12 @@
  */
 extern void tcls_engine_start(void);
 
+/*
+ * Switch training's products of bfloat16 on, if this machine has them and they pass their self-test,
+ * or off.  NULL, or why they stay off; tested once a process.  After tcls_engine_start().
+ */
+extern const char *tcls_engine_mix_precision(bool on);
+
 /* Rows for textcls.engine(): name/value pairs. */
 typedef struct TclsEngineFact
 {

@@ -23,6 +23,7 @@ typedef enum OptionKind
 	OPTION_INT32,
 	OPTION_INT64,
 	OPTION_CHOICE,				/* int32 out of named values */
+	OPTION_SWITCH,				/* int32 out of false, true and "auto" */
 	OPTION_NAME,				/* char * */
 	OPTION_CLASS_WEIGHT
 } OptionKind;
@@ -101,6 +102,7 @@ static const Option option_table[] = {
 	{"dropout", OPTION_DOUBLE, FIELD(dropout), 0, 0.9},
 	{"pooling", OPTION_CHOICE, FIELD(pooling), .choices = poolings},
 	{"class_weight", OPTION_CLASS_WEIGHT},
+	{"bf16", OPTION_SWITCH, FIELD(bf16)},
 	{"vocab_size", OPTION_INT32, FIELD(vocab_size), 64, 1000000, .scratch = true},
 	{"hidden_size", OPTION_INT32, FIELD(hidden_size), 8, 4096, .scratch = true},
 	{"num_hidden_layers", OPTION_INT32, FIELD(num_hidden_layers), 1, 48, .scratch = true},
@@ -199,6 +201,16 @@ choice_value(const Option *option, const JsonbValue *value)
 	return 0;
 }
 
+static TclsSwitch
+switch_value(const Option *option, const JsonbValue *value)
+{
+	if (value->type == jbvBool)
+		return value->val.boolean ? TCLS_ON : TCLS_OFF;
+	if (value->type != jbvString || strcmp(string_value(option, value), "auto") != 0)
+		raise_bad_value(option, "true, false or \"auto\"");
+	return TCLS_AUTO;
+}
+
 /* Every value of the object must be a positive number; whose labels they are is seen later. */
 static void
 parse_class_weight(TclsJobOptions *options, const Option *option, JsonbValue *value)
@@ -249,6 +261,9 @@ set_option(TclsJobOptions *options, const Option *option, JsonbValue *value)
 		case OPTION_CHOICE:
 			*FIELD_OF(options, option, int32) = choice_value(option, value);
 			break;
+		case OPTION_SWITCH:
+			*FIELD_OF(options, option, int32) = switch_value(option, value);
+			break;
 		case OPTION_NAME:
 			*FIELD_OF(options, option, char *) = string_value(option, value);
 			break;
@@ -270,6 +285,7 @@ default_options(bool from_scratch)
 	options->eval_fraction = 0.1;
 	options->problem = TCLS_OPTION_UNSET;
 	options->pooling = TCLS_OPTION_UNSET;
+	options->bf16 = TCLS_AUTO;
 	options->dropout = TCLS_OPTION_UNSET;
 	options->vocab_size = TCLS_OPTION_UNSET;
 	options->hidden_size = TCLS_OPTION_UNSET;
@@ -367,6 +383,10 @@ append_value(StringInfo out, const TclsJobOptions *options, const Option *option
 		case OPTION_CHOICE:
 			name = choice_name(option, *FIELD_OF(options, option, int32));
 			break;
+		case OPTION_SWITCH:
+			appendStringInfoString(out, *FIELD_OF(options, option, int32) == TCLS_AUTO ? "\"auto\"" :
+								   *FIELD_OF(options, option, int32) == TCLS_ON ? "true" : "false");
+			return true;
 		case OPTION_NAME:
 			name = *FIELD_OF(options, option, char *);
 			break;

@@ -26,6 +26,13 @@ typedef enum TclsTrainPart
 	TCLS_TRAIN_HEAD
 } TclsTrainPart;
 
+typedef enum TclsSwitch
+{
+	TCLS_OFF,
+	TCLS_ON,
+	TCLS_AUTO
+} TclsSwitch;
+
 typedef struct TclsJobOptions
 {
 	TclsTrainOptions train;		/* class_weights is filled in when the labels are known */
@@ -37,6 +44,7 @@ typedef struct TclsJobOptions
 	int32		problem;		/* TclsProblem or UNSET */
 	int32		part;			/* TclsTrainPart */
 	int32		pooling;		/* TclsPooling or UNSET */
+	int32		bf16;			/* TclsSwitch: mixed precision */
 	double		dropout;		/* UNSET: the model's */
 	bool		balanced;		/* class weights from the counts */
 	Jsonb	   *class_weights;	/* object of label and weight, or NULL */

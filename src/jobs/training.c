@@ -468,6 +468,29 @@ resume(Training *training)
 }
 
 static void
+end_mixing(void *unused)
+{
+	tcls_engine_mix_precision(false);
+}
+
+/* Mixed precision as the option asks for it, until the training's memory goes. */
+static void
+choose_precision(Training *training)
+{
+	MemoryContextCallback *callback;
+	const char *why_not;
+
+	if (training->options->bf16 == TCLS_OFF)
+		return;
+	callback = MemoryContextAllocZero(training->context, sizeof(*callback));
+	callback->func = end_mixing;
+	MemoryContextRegisterResetCallback(training->context, callback);
+	why_not = tcls_engine_mix_precision(true);
+	if (why_not != NULL && training->options->bf16 == TCLS_ON)
+		warn(training, psprintf("option \"bf16\" has no effect, training computes in fp32: %s", why_not));
+}
+
+static void
 train(Training *training)
 {
 	TclsTrainEvents events = {.progress = on_progress, .save = on_save, .context = training};
@@ -478,6 +501,7 @@ train(Training *training)
 
 	report_phase(training, "train");
 	tcls_engine_start();
+	choose_precision(training);
 	counts = tcls_table_source_counts(training->source, config->num_labels);
 	begin_converting(training);
 	options->class_weights = tcls_job_options_class_weights(training->options, config->labels, counts,
