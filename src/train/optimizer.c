@@ -180,7 +180,8 @@ tcls_optimizer_step(const TclsOptimizer *optimizer, int64_t number, double gradi
 	/* Their table is a matrix of the embeddings. */
 	if (optimizer->lazy != NULL)
 		TCLS_TRY(update_rows(optimizer, &prepared[0][1], number));
-	for (int32_t i = 0; i < optimizer->plan->count; i++)
+	/* Backwards, from what the sum of squares read last to what the next forward reads first: both are cached. */
+	for (int32_t i = optimizer->plan->count - 1; i >= 0; i--)
 	{
 		const TclsParameter *parameter = &optimizer->plan->items[i];
 		bool		is_head = parameter->layer == optimizer->head_layer;
