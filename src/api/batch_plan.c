@@ -261,8 +261,6 @@ is_splittable(const Plan *plan)
 			return plan->lefttree != NULL;
 		case T_ForeignScan:
 			return ((const ForeignScan *) plan)->operation == CMD_SELECT;
-		case T_WindowAgg:
-			return plan->qual == NIL && ((const WindowAgg *) plan)->runCondition == NIL;
 		case T_SeqScan:
 		case T_SampleScan:
 		case T_IndexScan:
@@ -281,12 +279,34 @@ is_splittable(const Plan *plan)
 		case T_HashJoin:
 		case T_Agg:
 		case T_Group:
+		case T_WindowAgg:
 		case T_Gather:
 		case T_GatherMerge:
 			return true;
 		default:
 			return false;
 	}
+}
+
+/* A run condition means window functions by their places in the target list: those stay, the rest goes. */
+static List *
+columns_in_place(Plan *plan)
+{
+	List	   *columns = NIL;
+	ListCell   *cell;
+
+	if (!IsA(plan, WindowAgg) || ((WindowAgg *) plan)->runCondition == NIL)
+		return NIL;
+	foreach(cell, plan->targetlist)
+	{
+		TargetEntry *column = flatCopyTargetEntry(lfirst(cell));
+		Node	   *value = (Node *) column->expr;
+
+		if (!IsA(value, WindowFunc))
+			column->expr = (Expr *) makeNullConst(exprType(value), exprTypmod(value), exprCollation(value));
+		columns = lappend(columns, column);
+	}
+	return columns;
 }
 
 /* The batch node with the target list and the filters from the first with a call on; the node stays below. */
@@ -297,11 +317,11 @@ split_node(Plan *plan, Rewrite *rewrite)
 	int			kept = count_plain_filters(plan->qual, subplans);
 	List	   *filters = list_copy_tail(plan->qual, kept);
 	List	   *target_list;
-	List	   *columns = NIL;
+	List	   *columns = columns_in_place(plan);
 	CustomScan *scan;
 
 	if ((filters == NIL && tcls_batch_calls((Node *) plan->targetlist, subplans) == NIL) ||
-		!may_read_ahead(plan, false, rewrite))
+		(filters != NIL && IsA(plan, WindowAgg)) || !may_read_ahead(plan, false, rewrite))
 		return plan;
 	target_list = (List *) lift_expression((Node *) plan->targetlist, &columns);
 	filters = (List *) lift_expression((Node *) filters, &columns);

@@ -79,6 +79,7 @@ INSERT INTO form (query) VALUES
 	('SELECT id FROM note ORDER BY textcls.classify(body), id'),
 	('SELECT id, textcls.classify(body) FROM note ORDER BY body, id LIMIT 5'),
 	('SELECT id, textcls.classify(body), row_number() OVER (PARTITION BY grp ORDER BY id) FROM note'),
+	('SELECT * FROM (SELECT id, body, textcls.classify(body), length(body), row_number() OVER (PARTITION BY grp ORDER BY id) AS n FROM note) s WHERE n < 5 AND n % 2 = 1'),
 	('SELECT id, lag(textcls.classify(body)) OVER (ORDER BY id) FROM note'),
 	('SELECT id, rank() OVER (ORDER BY textcls.classify(body)) FROM note'),
 	('SELECT a.id, textcls.classify(a.body || b.body) FROM note a JOIN note b ON b.id = a.id + 1'),
