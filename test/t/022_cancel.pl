@@ -66,6 +66,7 @@ for my $name (sort keys %statements)
 		my ($overshoot, $messages) = run_with_timeout($statements{$name}, $timeout);
 		like($messages, qr/canceling statement due to statement timeout/, "$name: ends after $timeout ms");
 		unlike($messages, qr/WARNING/, "$name: a timeout is no warning");
+		note sprintf('%s: %.0f ms late', $name, 1000 * $overshoot);
 		push @overshoots, $overshoot;
 	}
 }
