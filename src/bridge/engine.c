@@ -1,12 +1,13 @@
 /*
  * engine.c
- *		Finds a matrix product that computes right on this machine.
+ *		Finds matrix products that compute right on this machine.
  *
  * OpenBLAS 0.3.21 computes wrong results, or crashes, with the cores it chooses on some
- * newer CPUs.  Each path is tried in a child process against plain C:
+ * newer CPUs.  Each path, and each packed kernel that would be used, is tried in a child
+ * process against plain C:
  *
  *		backend: fork -> wait for one byte, at most SELF_TEST_TIMEOUT_MS -> reap
- *		child:   select path -> self-test -> 'y' or 'n' -> _exit
+ *		child:   self-test -> 'y' or 'n' -> _exit
  *
  * No byte, because the child crashed or hangs, counts as 'n'.
  */
@@ -34,12 +35,17 @@
 #include "bridge/settings.h"
 #include "kernels/gemm.h"
 #include "kernels/onednn.h"
+#include "kernels/packed.h"
 
 #define SELF_TEST_TIMEOUT_MS 5000
-#define MIXED_PRECISION (-1)	/* in place of a path: the product of bfloat16 */
 
 static bool engine_started = false;
-static char *engine_outcome;	/* one line about the self-test */
+static char *gemm_outcome;		/* one line about the self-tests of the paths, and of the packed kernels */
+static char *packed_outcome;
+static int	packed_isa = -1;	/* the instruction set that the latter is about */
+
+/* What runs in a child. */
+typedef bool (*SelfTest) (const void *what);
 
 const char *
 tcls_engine_directory(void)
@@ -60,7 +66,7 @@ tcls_engine_directory(void)
 
 /* The child: all of it, never returns. */
 static void
-self_test_child(int path, int output)
+self_test_child(SelfTest test, const void *what, int output)
 {
 	static const int fatal[] = {SIGSEGV, SIGILL, SIGBUS, SIGFPE, SIGABRT, SIGTRAP, SIGSYS};
 	struct rlimit no_core = {0, 0};
@@ -73,9 +79,7 @@ self_test_child(int path, int output)
 		signal(fatal[i], SIG_DFL);
 	setrlimit(RLIMIT_CORE, &no_core);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (path != MIXED_PRECISION)
-		tcls_gemm_select_path(path);
-	answer = (path == MIXED_PRECISION ? tcls_gemm_bf16_self_test() : tcls_gemm_self_test()) ? 'y' : 'n';
+	answer = test(what) ? 'y' : 'n';
 	_exit(write(output, &answer, 1) == 1 ? 0 : 1);
 }
 
@@ -105,9 +109,9 @@ wait_for_answer(int input)
 	return -1;
 }
 
-/* "passed", or what went wrong, of one path. */
+/* "passed", or what went wrong. */
 static const char *
-test_path(int path)
+test_in_child(SelfTest test, const void *what)
 {
 	int			ends[2];
 	pid_t		child;
@@ -119,7 +123,7 @@ test_path(int path)
 				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
 				 errmsg("could not start the self-test of the matrix product: %m")));
 	if (child == 0)
-		self_test_child(path, ends[1]);
+		self_test_child(test, what, ends[1]);
 	close(ends[1]);
 	answer = wait_for_answer(ends[0]);
 	close(ends[0]);
@@ -136,6 +140,30 @@ test_path(int path)
 	return WIFSIGNALED(status) ? psprintf("crashes (signal %d)", WTERMSIG(status)) : "ends early";
 }
 
+/* Whether it passes; *outcome says how it fared. */
+static bool
+note_test(StringInfo outcome, const char *name, SelfTest test, const void *what)
+{
+	instr_time	start;
+	instr_time	end;
+	const char *result;
+
+	INSTR_TIME_SET_CURRENT(start);
+	result = test_in_child(test, what);
+	INSTR_TIME_SET_CURRENT(end);
+	INSTR_TIME_SUBTRACT(end, start);
+	appendStringInfo(outcome, "%s%s %s in %.1f ms", outcome->len > 0 ? "; " : "", name, result,
+					 INSTR_TIME_GET_MILLISEC(end));
+	return strcmp(result, "passed") == 0;
+}
+
+static bool
+test_path(const void *path)
+{
+	tcls_gemm_select_path(*(const int *) path);
+	return tcls_gemm_self_test();
+}
+
 /*
  * The first path of from..to that passes, or -1; *outcome says how each one fared.
  */
@@ -143,20 +171,8 @@ static int
 find_sound_path(StringInfo outcome, int from, int to)
 {
 	for (int path = from; path <= to; path++)
-	{
-		instr_time	start;
-		instr_time	end;
-		const char *result;
-
-		INSTR_TIME_SET_CURRENT(start);
-		result = test_path(path);
-		INSTR_TIME_SET_CURRENT(end);
-		INSTR_TIME_SUBTRACT(end, start);
-		appendStringInfo(outcome, "%s%s %s in %.1f ms", outcome->len > 0 ? "; " : "",
-						 tcls_gemm_path_name(path), result, INSTR_TIME_GET_MILLISEC(end));
-		if (strcmp(result, "passed") == 0)
+		if (note_test(outcome, tcls_gemm_path_name(path), test_path, &path))
 			return path;
-	}
 	return -1;
 }
 
@@ -181,15 +197,14 @@ forced_path(void)
 			 errhint("Use \"auto\"%s.", names.data)));
 }
 
-/* What the outcome of the self-test depends on, as the name of its marker. */
+/* The name of the marker of a test of something on this CPU. */
 static char *
-self_test_marker(void)
+self_test_marker(const char *what)
 {
-	const char *core_type = getenv("OPENBLAS_CORETYPE");
 	StringInfoData key;
 
 	initStringInfo(&key);
-	appendStringInfo(&key, "%s|%s|%s", tcls_gemm_library(), core_type != NULL ? core_type : "", tcls_setting_gemm_path);
+	appendStringInfoString(&key, what);
 #ifdef __x86_64__
 	{
 		unsigned int leaf[8] = {0};
@@ -203,6 +218,15 @@ self_test_marker(void)
 #endif
 	return psprintf("self-test-%016" INT64_MODIFIER "x",
 					hash_bytes_extended((unsigned char *) key.data, key.len, 0));
+}
+
+static char *
+gemm_marker(void)
+{
+	const char *core_type = getenv("OPENBLAS_CORETYPE");
+
+	return self_test_marker(psprintf("%s|%s|%s", tcls_gemm_library(), core_type != NULL ? core_type : "",
+									 tcls_setting_gemm_path));
 }
 
 /* Test what is to be tested and say so if the result is poor; the path to use. */
@@ -228,18 +252,14 @@ run_self_test(StringInfo outcome)
 	return path;
 }
 
-void
-tcls_engine_start(void)
+static void
+start_gemm(void)
 {
-	char	   *marker;
-	char	   *noted;
+	char	   *marker = gemm_marker();
+	char	   *noted = tcls_marker_read(marker);
 	int			path;
 	int			length;
 
-	if (engine_started)
-		return;
-	marker = self_test_marker();
-	noted = tcls_marker_read(marker);
 	if (noted == NULL || sscanf(noted, "%d %n", &path, &length) != 1 || path < 0 || path >= tcls_gemm_path_count())
 	{
 		StringInfoData outcome;
@@ -247,12 +267,18 @@ tcls_engine_start(void)
 		initStringInfo(&outcome);
 		path = run_self_test(&outcome);
 		tcls_marker_write(marker, psprintf("%d %s", path, outcome.data));
-		engine_outcome = MemoryContextStrdup(TopMemoryContext, outcome.data);
+		gemm_outcome = MemoryContextStrdup(TopMemoryContext, outcome.data);
 	}
 	else
-		engine_outcome = MemoryContextStrdup(TopMemoryContext, noted + length);
+		gemm_outcome = MemoryContextStrdup(TopMemoryContext, noted + length);
 	tcls_gemm_select_path(path);
 	engine_started = true;
+}
+
+static bool
+test_mixed_precision(const void *nothing)
+{
+	return tcls_gemm_bf16_self_test();
 }
 
 const char *
@@ -263,7 +289,7 @@ tcls_engine_mix_precision(bool on)
 
 	if (on && !tested)
 	{
-		const char *result = tcls_gemm_bf16_available() ? test_path(MIXED_PRECISION) : NULL;
+		const char *result = tcls_gemm_bf16_available() ? test_in_child(test_mixed_precision, NULL) : NULL;
 
 		if (result == NULL)
 			why_not = MemoryContextStrdup(TopMemoryContext, psprintf("oneDNN is %s", tcls_onednn_status()));
@@ -273,6 +299,70 @@ tcls_engine_mix_precision(bool on)
 	}
 	tcls_gemm_select_bf16(on && why_not == NULL);
 	return on ? why_not : NULL;
+}
+
+static bool
+test_kernel(const void *kernel)
+{
+	return tcls_packed_self_test(kernel);
+}
+
+/* Whether the kernel passes, or passed since the server started. */
+static bool
+kernel_is_sound(StringInfo outcome, const TclsPackedKernel *kernel)
+{
+	char	   *marker = self_test_marker(psprintf("%s|%s", TEXTCLS_VERSION, kernel->layout));
+	char	   *noted = tcls_marker_read(marker);
+	StringInfoData own;
+	bool		sound;
+
+	if (noted != NULL && (noted[0] == 'y' || noted[0] == 'n') && noted[1] == ' ')
+	{
+		appendStringInfo(outcome, "%s%s", outcome->len > 0 ? "; " : "", noted + 2);
+		return noted[0] == 'y';
+	}
+	initStringInfo(&own);
+	sound = note_test(&own, kernel->name, test_kernel, kernel);
+	tcls_marker_write(marker, psprintf("%c %s", sound ? 'y' : 'n', own.data));
+	appendStringInfo(outcome, "%s%s", outcome->len > 0 ? "; " : "", own.data);
+	if (!sound)
+		ereport(WARNING,
+				(errmsg("the kernel \"%s\" fails its self-test and is not used", kernel->name),
+				 errdetail_internal("%s.", own.data),
+				 errhint("Results are right, but computing is slower.")));
+	return sound;
+}
+
+/* Reject what is wrong among the kernels that are best within the instruction set in use. */
+static void
+start_packed(void)
+{
+	StringInfoData outcome;
+
+	initStringInfo(&outcome);
+	for (int precision = 0; precision < TCLS_PRECISION_COUNT; precision++)
+	{
+		const TclsPackedKernel *kernel = tcls_packed_best((TclsPrecision) precision);
+
+		while (!kernel->is_plain && !kernel_is_sound(&outcome, kernel))
+		{
+			tcls_packed_reject(kernel);
+			kernel = tcls_packed_best((TclsPrecision) precision);
+		}
+	}
+	if (packed_outcome != NULL)
+		pfree(packed_outcome);
+	packed_outcome = MemoryContextStrdup(TopMemoryContext, outcome.data);
+	packed_isa = (int) tcls_isa();
+}
+
+void
+tcls_engine_start(void)
+{
+	if (!engine_started)
+		start_gemm();
+	if (packed_isa != (int) tcls_isa())
+		start_packed();
 }
 
 /* What this CPU has of the things that decide the speed. */
@@ -307,7 +397,7 @@ tcls_engine_facts(int *count)
 		{"version", TEXTCLS_VERSION},
 		{"matrix product", (char *) tcls_gemm_path_name(tcls_gemm_path())},
 		{"library", (char *) tcls_gemm_library()},
-		{"self-test", engine_outcome},
+		{"self-test", psprintf("%s%s%s", gemm_outcome, packed_outcome[0] != '\0' ? "; " : "", packed_outcome)},
 		{"cpu features", cpu_features()},
 		{"precision", "fp32"},
 		{"directory", directory != NULL ? (char *) directory : "none"},

@@ -6,10 +6,10 @@
 #define TEXTCLS_ENGINE_H
 
 /*
- * Choose the first gemm path that passes the self-test.  The test runs in a
- * child process, so that a crash in the library harms nobody; its outcome is kept for the
- * server's life time in a marker file, so that later sessions do not repeat it.
- * Called before any computation; cheap after the first time.
+ * Choose the first gemm path that passes its self-test, and reject the packed kernels that would be
+ * used within tcls_isa() but fail theirs.  The tests run in child processes, so that a crash in a
+ * library harms nobody; their outcome is kept for the server's life time in marker files, so that
+ * later sessions do not repeat them.  Called before any computation; cheap after the first time.
  */
 extern void tcls_engine_start(void);
 
