@@ -1,6 +1,10 @@
 /*
  * linear.c
  *		Dense layers over gemm.
+ *
+ * Training does not use the packed products of inference: its weights change at every step, and packing
+ * them for forward and backward costs what the higher rate of those kernels gains at the
+ * hundreds of tokens of a step, while the gradients of weights have no operand that stays.
  */
 #include "encoder/linear.h"
 #include "kernels/gemm.h"

@@ -503,6 +503,30 @@ pieces_do_not_change_the_step(UnitHost *unit)
 	CHECK_CLOSE(distance(one, many, floats), 0, 1e-4);
 }
 
+/* From beta1 = beta2 on no row lags behind; just below it rows do, and the weights are nearly the same. */
+static void
+lagging_rows_are_a_matter_of_speed(UnitHost *unit)
+{
+	TclsTrainOptions options = small_options();
+	size_t		floats = block_size(&unit->host) / sizeof(float);
+	Saved		saved[2] = {{.at_step = 20}, {.at_step = 20}};
+	float	   *weights[2];
+
+	options.dropout = false;
+	options.adam_epsilon = 1e-4;
+	options.beta1 = 0.9;
+	options.max_steps = 20;
+	for (int i = 0; i < 2; i++)
+	{
+		TclsTrainState state;
+
+		options.beta2 = i == 0 ? 0.9 : 0.9 + 1e-9;
+		weights[i] = train_made(&state, &options, &saved[i], NULL, TCLS_OK, &unit->host);
+	}
+	CHECK(saved[0].row_steps == NULL && saved[1].row_steps != NULL);
+	CHECK_CLOSE(distance(weights[0], weights[1], floats), 0, 1e-4);
+}
+
 static void
 the_best_weights_are_the_result(UnitHost *unit)
 {
@@ -782,6 +806,7 @@ main(void)
 	RUN(it_learns);
 	RUN(same_seed_same_bytes);
 	RUN(resume_gives_the_same_bytes);
+	RUN(lagging_rows_are_a_matter_of_speed);
 	RUN(pieces_do_not_change_the_step);
 	RUN(the_best_weights_are_the_result);
 	RUN(training_stops_early);
