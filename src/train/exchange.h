@@ -6,6 +6,7 @@
  * examples, so that each takes every decision by itself.  The gradient of a step is made and
  * used like this:
  *
+ *		meet		(rank 0 has saved the step before, if it did)
  *		touch		its rows of the word embedding that the batch needs (optimizer.h)
  *		meet
  *		compute		the rank's texts of the batch -> its own gradient

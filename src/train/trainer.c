@@ -478,13 +478,18 @@ load_batch(TclsTrainer *trainer)
 						   trainer->host);
 }
 
-/* The rows of the word embedding that the step needs, all ranks' texts together. */
+/*
+ * The rows of the word embedding that the step needs, all ranks' texts together.  Rank 0 may still be
+ * saving the step before: nobody changes weights until it has come.
+ */
 static TclsStatus
 touch_rows(TclsTrainer *trainer)
 {
 	TclsExchange *exchange = trainer->events.exchange;
 	const TclsBatch *batch = &trainer->batch;
 
+	if (exchange != NULL)
+		TCLS_TRY(exchange->meet(exchange->context));
 	TCLS_TRY(tcls_optimizer_touch(&trainer->optimizer, tcls_batch_ids(batch), (size_t) tcls_batch_tokens(batch),
 								  trainer->state.step));
 	return exchange != NULL ? exchange->meet(exchange->context) : TCLS_OK;
