@@ -4,6 +4,8 @@
  */
 #include "postgres.h"
 
+#include <fcntl.h>
+
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "executor/spi.h"
@@ -21,6 +23,12 @@
 
 #define FETCH_ROWS 1000
 #define FETCH_BYTES (16 * 1024 * 1024)	/* long texts are fetched in smaller groups */
+#define COPY_BYTES (64 * 1024)
+
+/* The files that other processes open. */
+#define TOKENS_NAME "tokens"
+#define TRAIN_NAME "train"
+#define VALIDATION_NAME "validation"
 
 /* What the split column says of a row. */
 typedef enum RowSide
@@ -80,6 +88,7 @@ tcls_table_source_create(const TclsRelation *relation, const TclsJobOptions *opt
 	source->context = context;
 	source->relation = relation;
 	source->options = options;
+	source->multi_label = relation->multi_label;
 	source->spool = BufFileCreateTemp(inter_transaction);
 	source->tokens = BufFileCreateTemp(inter_transaction);
 	side_create(&source->train, source, inter_transaction);
@@ -153,7 +162,7 @@ row_labels(int32 **numbers, TclsTableSource *source, Datum value)
 	int			count;
 	int32		used = 0;
 
-	if (!source->relation->multi_label)
+	if (!source->multi_label)
 	{
 		*numbers = palloc(sizeof(int32));
 		(*numbers)[0] = label_number(source, DatumGetTextPP(value));
@@ -337,7 +346,7 @@ tcls_table_source_check(const TclsTableSource *source)
 						source->spool_rows, TCLS_SOURCE_MIN_ROWS),
 				 errdetail(INT64_FORMAT " rows were read, " INT64_FORMAT " have no text, no label or no side.",
 						   source->rows_read, source->rows_skipped)));
-	if (source->num_labels < (source->relation->multi_label ? 1 : 2))
+	if (source->num_labels < (source->multi_label ? 1 : 2))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("all rows of relation %s have %s", relation,
@@ -393,7 +402,7 @@ next_row(RowReader *reader, BufFile *spool)
 static TclsSplit *
 create_split(const TclsTableSource *source, TclsHost *host)
 {
-	bool		stratified = source->options->split == TCLS_SPLIT_STRATIFIED && !source->relation->multi_label;
+	bool		stratified = source->options->split == TCLS_SPLIT_STRATIFIED && !source->multi_label;
 	bool		deals = source->options->split == TCLS_SPLIT_STRATIFIED || source->options->split == TCLS_SPLIT_RANDOM;
 	const int64_t rows[1] = {source->spool_rows};
 	TclsSplit  *split;
@@ -408,7 +417,7 @@ create_split(const TclsTableSource *source, TclsHost *host)
 static bool
 is_validation(const TclsTableSource *source, const RowReader *reader, TclsSplit *split)
 {
-	bool		single = source->options->split == TCLS_SPLIT_STRATIFIED && !source->relation->multi_label;
+	bool		single = source->options->split == TCLS_SPLIT_STRATIFIED && !source->multi_label;
 
 	if (reader->row.side != SIDE_OPEN)
 		return reader->row.side == SIDE_VALIDATION;
@@ -490,7 +499,16 @@ tcls_table_source_tokenize(TclsTableSource *source, const TclsTokenizer *tokeniz
 	tcls_split_destroy(split, host);
 	BufFileClose(source->spool);
 	source->spool = NULL;
-	source->ids = MemoryContextAlloc(source->context, max_length * sizeof(int32));
+	source->max_length = max_length;
+}
+
+/* What reading needs besides the files and the labels' places. */
+static void
+begin_reading(TclsTableSource *source)
+{
+	source->ids = MemoryContextAlloc(source->context, source->max_length * sizeof(int32));
+	source->example_labels = MemoryContextAlloc(source->context, (source->num_labels + 1) * sizeof(int32));
+	source->multi = MemoryContextAlloc(source->context, source->model_labels * sizeof(float));
 }
 
 static int
@@ -512,13 +530,11 @@ tcls_table_source_sorted_labels(const TclsTableSource *source)
 bool
 tcls_table_source_order(TclsTableSource *source, char **labels, int32 num_labels)
 {
-	MemoryContext old = MemoryContextSwitchTo(source->context);
 	bool		complete = true;
 
-	source->label_places = palloc(source->num_labels * sizeof(int32));
-	source->example_labels = palloc((source->num_labels + 1) * sizeof(int32));
-	source->multi = palloc(num_labels * sizeof(float));
+	source->label_places = MemoryContextAlloc(source->context, source->num_labels * sizeof(int32));
 	source->model_labels = num_labels;
+	begin_reading(source);
 	for (int32 i = 0; i < source->num_labels; i++)
 		source->label_places[i] = -1;
 	for (int32 place = 0; place < num_labels; place++)
@@ -533,7 +549,6 @@ tcls_table_source_order(TclsTableSource *source, char **labels, int32 num_labels
 	for (int32 i = 0; i < source->num_labels; i++)
 		if (source->label_places[i] < 0)
 			complete = false;
-	MemoryContextSwitchTo(old);
 	return complete;
 }
 
@@ -561,7 +576,7 @@ side_read(void *context, int64_t index, TclsExample *example)
 	example->n_tokens = row.n_tokens;
 	example->label = 0;
 	example->multi = NULL;
-	if (!table->relation->multi_label)
+	if (!table->multi_label)
 		example->label = table->label_places[table->example_labels[0]];
 	else
 	{
@@ -571,6 +586,69 @@ side_read(void *context, int64_t index, TclsExample *example)
 		example->multi = table->multi;
 	}
 	return TCLS_OK;
+}
+
+static void
+copy_file(BufFile *file, FileSet *files, const char *name)
+{
+	char	   *buffer = palloc(COPY_BYTES);
+	BufFile    *copy = BufFileCreateFileSet(files, name);
+	size_t		size;
+
+	if (BufFileSeek(file, 0, 0, SEEK_SET) != 0)
+		elog(ERROR, "could not rewind a temporary file");
+	while ((size = BufFileRead(file, buffer, COPY_BYTES)) > 0)
+	{
+		CHECK_FOR_INTERRUPTS();
+		BufFileWrite(copy, buffer, size);
+	}
+	BufFileExportFileSet(copy);
+	BufFileClose(copy);
+	pfree(buffer);
+}
+
+void
+tcls_table_source_share(TclsSharedSource *shared, const TclsTableSource *source, FileSet *files)
+{
+	copy_file(source->tokens, files, TOKENS_NAME);
+	copy_file(source->train.index, files, TRAIN_NAME);
+	copy_file(source->validation.index, files, VALIDATION_NAME);
+	*shared = (TclsSharedSource) {
+		.train_rows = source->train.source.count,
+		.validation_rows = source->validation.source.count,
+		.num_labels = source->num_labels,
+		.model_labels = source->model_labels,
+		.max_length = source->max_length,
+		.multi_label = source->multi_label
+	};
+}
+
+static void
+side_attach(TclsTableSide *side, TclsTableSource *table, FileSet *files, const char *name, int64 rows)
+{
+	side->table = table;
+	side->index = BufFileOpenFileSet(files, name, O_RDONLY, false);
+	side->source = (TclsExampleSource) {.count = rows, .read = side_read, .context = side};
+}
+
+TclsTableSource *
+tcls_table_source_attach(const TclsSharedSource *shared, int32 *places, FileSet *files, MemoryContext context)
+{
+	MemoryContext old = MemoryContextSwitchTo(context);
+	TclsTableSource *source = palloc0(sizeof(TclsTableSource));
+
+	source->context = context;
+	source->multi_label = shared->multi_label;
+	source->num_labels = shared->num_labels;
+	source->model_labels = shared->model_labels;
+	source->max_length = shared->max_length;
+	source->label_places = places;
+	source->tokens = BufFileOpenFileSet(files, TOKENS_NAME, O_RDONLY, false);
+	side_attach(&source->train, source, files, TRAIN_NAME, shared->train_rows);
+	side_attach(&source->validation, source, files, VALIDATION_NAME, shared->validation_rows);
+	begin_reading(source);
+	MemoryContextSwitchTo(old);
+	return source;
 }
 
 int64 *

@@ -13,6 +13,7 @@
 #define TEXTCLS_TABLE_SOURCE_H
 
 #include "storage/buffile.h"
+#include "storage/fileset.h"
 #include "utils/hsearch.h"
 
 #include "jobs/job_options.h"
@@ -39,6 +40,7 @@ struct TclsTableSource
 	MemoryContext context;
 	const TclsRelation *relation;
 	const TclsJobOptions *options;
+	bool		multi_label;
 	BufFile    *spool;
 	BufFile    *tokens;
 	int64		spool_rows;
@@ -62,11 +64,23 @@ struct TclsTableSource
 	TclsTableSide validation;
 
 	/* Of the example read last. */
-	int32	   *ids;
+	int32	   *ids;			/* (max_length) */
 	int32	   *example_labels;
 	float	   *multi;
+	int32		max_length;
 	int32		model_labels;
 };
+
+/* What another process needs to read the examples, apart from the files and the labels' places. */
+typedef struct TclsSharedSource
+{
+	int64		train_rows;
+	int64		validation_rows;
+	int32		num_labels;
+	int32		model_labels;
+	int32		max_length;
+	bool		multi_label;
+} TclsSharedSource;
 
 /* The files outlive the transaction when inter_transaction is true. */
 extern TclsTableSource *tcls_table_source_create(const TclsRelation *relation, const TclsJobOptions *options,
@@ -93,6 +107,19 @@ extern void tcls_table_source_tokenize(TclsTableSource *source, const TclsTokeni
  * From then on the sides can be read.
  */
 extern bool tcls_table_source_order(TclsTableSource *source, char **labels, int32 num_labels);
+
+/*
+ * Copy the examples to files that other processes can open, and describe them.  Needs a transaction.  This process
+ * keeps to its own files, since the server closes shared ones at the end of each transaction.
+ */
+extern void tcls_table_source_share(TclsSharedSource *shared, const TclsTableSource *source, FileSet *files);
+
+/*
+ * The examples of another process; places (num_labels) is borrowed.  Needs a resource owner; the end of a
+ * transaction would close the files.
+ */
+extern TclsTableSource *tcls_table_source_attach(const TclsSharedSource *shared, int32 *places, FileSet *files,
+												 MemoryContext context);
 
 /* Training rows of each label of the model's list; an array of the current context. */
 extern int64 *tcls_table_source_counts(TclsTableSource *source, int32 num_labels);
