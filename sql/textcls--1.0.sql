@@ -252,6 +252,7 @@ CREATE VIEW textcls.jobs WITH (security_barrier) AS
 				OPERATOR(pg_catalog./) NULLIF(j.total_steps, 0)::pg_catalog.numeric), 1) END AS percent,
 		j.epoch, j.loss, j.eta,
 		j.rows_read, j.rows_skipped, j.rows_truncated, j.warnings, j.metrics, j.options, j.deploy, j.attempts,
+		COALESCE((j.options OPERATOR(pg_catalog.->>) 'training_workers')::pg_catalog.float8::pg_catalog.int4, 1) AS workers,
 		j.error, j.error_state, j.error_detail, j.error_hint,
 		j.created_at, j.started_at, j.updated_at, j.finished_at
 	FROM textcls.job j LEFT JOIN textcls.model_version v ON v.id OPERATOR(pg_catalog.=) j.model_version

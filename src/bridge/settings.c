@@ -16,12 +16,15 @@ int			tcls_setting_max_text_kb;
 int			tcls_setting_tag_on_error;
 int			tcls_setting_max_job_memory_mb;
 int			tcls_setting_max_training_workers;
+int			tcls_setting_max_workers_per_training;
 int			tcls_setting_checkpoint_interval_s;
 bool		tcls_setting_share_weights;
 int			tcls_setting_prepared_size_limit_kb;
 char	   *tcls_setting_gemm_path;
 bool		tcls_setting_batch;
 int			tcls_setting_batch_rows;
+
+const char *const tcls_settings_of_computing[] = {"textcls.gemm_path", NULL};
 
 static const struct config_enum_entry tag_on_error_options[] = {
 	{"error", TCLS_TAG_ERROR, false},
@@ -50,6 +53,8 @@ static const IntegerSetting integer_settings[] = {
 	&tcls_setting_batch_rows, 64, 1, 4096, PGC_USERSET, 0},
 	{"textcls.max_training_workers", "Most trainings that run at a time.",
 	&tcls_setting_max_training_workers, 1, 0, 1024, PGC_SUSET, 0},
+	{"textcls.max_workers_per_training", "Most processes that compute for one training.",
+	&tcls_setting_max_workers_per_training, 4, 1, 64, PGC_SUSET, 0},
 	{"textcls.checkpoint_interval", "Time between two checkpoints of a training.",
 	&tcls_setting_checkpoint_interval_s, 300, 1, 86400, PGC_SUSET, GUC_UNIT_S},
 	{"textcls.prepared_size_limit", "Most disk space of all files of prepared weights; 0: no limit.",

@@ -6,12 +6,14 @@
 
 #include <math.h>
 
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/json.h"
 #include "utils/numeric.h"
 #include "utils/varlena.h"
 
 #include "bridge/host_pg.h"
+#include "bridge/settings.h"
 #include "jobs/job_options.h"
 #include "train/class_weights.h"
 #include "train/scratch.h"
@@ -103,6 +105,7 @@ static const Option option_table[] = {
 	{"pooling", OPTION_CHOICE, FIELD(pooling), .choices = poolings},
 	{"class_weight", OPTION_CLASS_WEIGHT},
 	{"bf16", OPTION_SWITCH, FIELD(bf16)},
+	{"training_workers", OPTION_INT32, FIELD(training_workers), 1, 64},
 	{"vocab_size", OPTION_INT32, FIELD(vocab_size), 64, 1000000, .scratch = true},
 	{"hidden_size", OPTION_INT32, FIELD(hidden_size), 8, 4096, .scratch = true},
 	{"num_hidden_layers", OPTION_INT32, FIELD(num_hidden_layers), 1, 48, .scratch = true},
@@ -287,12 +290,31 @@ default_options(bool from_scratch)
 	options->pooling = TCLS_OPTION_UNSET;
 	options->bf16 = TCLS_AUTO;
 	options->dropout = TCLS_OPTION_UNSET;
+	options->training_workers = 1;
 	options->vocab_size = TCLS_OPTION_UNSET;
 	options->hidden_size = TCLS_OPTION_UNSET;
 	options->num_hidden_layers = TCLS_OPTION_UNSET;
 	options->num_attention_heads = TCLS_OPTION_UNSET;
 	options->intermediate_size = TCLS_OPTION_UNSET;
 	return options;
+}
+
+/* The server must be able to run them; with other processes at work it may still not have so many slots free. */
+static void
+check_workers(int32 workers)
+{
+	if (workers > tcls_setting_max_workers_per_training)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("option \"training_workers\" is %d, textcls.max_workers_per_training is %d", workers,
+						tcls_setting_max_workers_per_training),
+				 errhint("Ask for fewer, or let an administrator raise textcls.max_workers_per_training.")));
+	if (workers > 1 && workers > max_worker_processes)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("option \"training_workers\" is %d, max_worker_processes is %d", workers,
+						max_worker_processes),
+				 errhint("Ask for fewer, or let an administrator raise max_worker_processes.")));
 }
 
 /* What no single option shows. */
@@ -312,6 +334,7 @@ check_together(TclsJobOptions *options, bool from_scratch)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("option \"train\" cannot be \"head\" without a base model"),
 				 errhint("An encoder that has not been trained has nothing to keep; name a base_model.")));
+	check_workers(options->training_workers);
 	options->train.head_only = options->part == TCLS_TRAIN_HEAD;
 	options->train.dropout = options->dropout != 0;
 	tcls_host_check(tcls_train_options_check(&options->train, 0, host), host);

@@ -46,6 +46,7 @@ typedef struct TclsJobOptions
 	int32		pooling;		/* TclsPooling or UNSET */
 	int32		bf16;			/* TclsSwitch: mixed precision */
 	double		dropout;		/* UNSET: the model's */
+	int32		training_workers;	/* processes that compute */
 	bool		balanced;		/* class weights from the counts */
 	Jsonb	   *class_weights;	/* object of label and weight, or NULL */
 

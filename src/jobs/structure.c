@@ -166,14 +166,14 @@ tcls_structure_admit(const TclsModelConfig *config, const TclsJobOptions *option
 	}
 	tcls_host_check(tcls_config_check(&numbers, host), host);
 	tcls_host_check(tcls_parameter_plan_create(&plan, &numbers, host), host);
-	megabytes = tcls_trainer_bytes(&numbers, &plan, &options->train,
-								   tcls_structure_max_length(config, options), 1) / (1024 * 1024) + 1;
+	megabytes = tcls_trainer_bytes(&numbers, &plan, &options->train, tcls_structure_max_length(config, options),
+								   options->training_workers) / (1024 * 1024) + 1;
 	tcls_parameter_plan_destroy(&plan, host);
 	if (megabytes > (size_t) tcls_setting_max_job_memory_mb)
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 				 errmsg("this training needs about %zu MB of memory, textcls.max_job_memory is %d MB", megabytes,
 						tcls_setting_max_job_memory_mb),
-				 errhint("Choose a smaller model, max_length or max_batch_tokens, or let an administrator raise "
-						 "textcls.max_job_memory.")));
+				 errhint("Choose a smaller model, max_length, max_batch_tokens or training_workers, or let an "
+						 "administrator raise textcls.max_job_memory.")));
 }

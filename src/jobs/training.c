@@ -12,6 +12,7 @@
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/interrupt.h"
+#include "storage/latch.h"
 #include "utils/backend_status.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -20,12 +21,14 @@
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
+#include "utils/wait_event.h"
 
 #include "bridge/engine.h"
 #include "bridge/host_pg.h"
 #include "bridge/settings.h"
 #include "jobs/structure.h"
 #include "jobs/table_source.h"
+#include "jobs/team.h"
 #include "jobs/training.h"
 #include "model/checkpoint.h"
 #include "store/large_object.h"
@@ -39,6 +42,8 @@
 #define LOG_ROWS 200			/* about so many rows of losses a training */
 #define VOCABULARY_BYTES (64 * 1024 * 1024)	/* while words are counted */
 #define MAX_NAMED_LABELS 10
+#define SLOT_WAIT_MS 60000		/* for background workers to become free */
+#define SLOT_LOOK_MS 250
 
 typedef struct Training
 {
@@ -52,6 +57,7 @@ typedef struct Training
 	TclsTableSource *source;
 	TclsStoredModel base;		/* as read, when there is one */
 	TclsModel	model;
+	TclsTeam   *team;			/* NULL: this process computes alone */
 	TclsTrainer *trainer;
 	TimestampTz started;
 	TimestampTz trained_from;
@@ -99,9 +105,9 @@ end(Training *training)
 	MemoryContextSwitchTo(training->context);
 }
 
-/* The same for results that stay: encodings are only converted in a transaction. */
+/* The same for results that stay, of what can only be done in a transaction, as converting encodings. */
 static void
-begin_converting(Training *training)
+begin_lasting(Training *training)
 {
 	begin(training);
 	MemoryContextSwitchTo(training->context);
@@ -207,7 +213,7 @@ warn_of_single_rows(Training *training)
 	StringInfoData names;
 	int			count = 0;
 
-	begin_converting(training);
+	begin_lasting(training);
 	initStringInfo(&names);
 	for (int32 i = 0; i < source->num_labels; i++)
 	{
@@ -467,6 +473,36 @@ resume(Training *training)
 	training->logged_step = trainer->state.step;
 }
 
+/*
+ * The helpers, in a while if there is no free slot for all of them.  With fewer the result would be
+ * another one, so that is an error in the end.
+ */
+static void
+start_helpers(Training *training)
+{
+	TimestampTz begun = GetCurrentTimestamp();
+	bool		reported = false;
+
+	while (!tcls_team_start(training->team, training->trainer))
+	{
+		if (TimestampDifferenceExceeds(begun, GetCurrentTimestamp(), SLOT_WAIT_MS))
+			ereport(ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+					 errmsg("no background worker was free for %d seconds to be one of %d that train",
+							SLOT_WAIT_MS / 1000, training->options->training_workers),
+					 errhint("Raise max_worker_processes or ask for fewer training_workers.")));
+		if (!reported)
+			report_phase(training, "wait for workers");
+		reported = true;
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, SLOT_LOOK_MS, PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+	}
+	tcls_team_await(training->team);
+	if (reported)
+		report_phase(training, "train");
+}
+
 static void
 end_mixing(void *unused)
 {
@@ -503,7 +539,7 @@ train(Training *training)
 	tcls_engine_start();
 	choose_precision(training);
 	counts = tcls_table_source_counts(training->source, config->num_labels);
-	begin_converting(training);
+	begin_lasting(training);
 	options->class_weights = tcls_job_options_class_weights(training->options, config->labels, counts,
 															config->num_labels);
 	end(training);
@@ -513,11 +549,21 @@ train(Training *training)
 			ceil(examples->count / (double) options->batch_size);
 	if (!training->owns_transactions)
 		events.save = NULL;
+	if (training->options->training_workers > 1)
+	{
+		begin_lasting(training);
+		training->team = tcls_team_create(training->job->id, &training->model, training->source, training->options,
+										  training->host);
+		end(training);
+		events.exchange = tcls_team_exchange(training->team);
+	}
 	tcls_host_check(tcls_trainer_create(&training->trainer, &training->model, examples,
 										&training->source->validation.source, options, &events, training->host),
 					training->host);
 	if (training->owns_transactions)
 		resume(training);
+	if (training->team != NULL)
+		start_helpers(training);
 	training->trained_from = training->reported = training->logged = training->saved = GetCurrentTimestamp();
 	tcls_host_check(tcls_trainer_run(training->trainer), training->host);
 }
@@ -627,13 +673,22 @@ tcls_training_run(const TclsJob *job, bool owns_transactions)
 	training.host = tcls_host_create(training.context);
 	training.started = GetCurrentTimestamp();
 	MemoryContextSwitchTo(training.context);
-	load(&training);
-	preprocess(&training);
-	adjust(&training);
-	train(&training);
-	evaluate(&training);
-	save(&training);
-	tcls_table_source_destroy(training.source);
+	PG_TRY();
+	{
+		load(&training);
+		preprocess(&training);
+		adjust(&training);
+		train(&training);
+		evaluate(&training);
+		save(&training);
+		tcls_table_source_destroy(training.source);
+	}
+	PG_FINALLY();
+	{
+		if (training.team != NULL)
+			tcls_team_end(training.team);
+	}
+	PG_END_TRY();
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(training.context);
 }

@@ -147,7 +147,7 @@ record_error(int64 id)
 	begin();
 	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
 		(void) tcls_job_cancel(id);
-	else
+	else if (error->sqlerrcode != ERRCODE_ADMIN_SHUTDOWN)	/* of a helper: interrupts as that of this process does */
 		(void) tcls_job_fail(id, error);
 	commit();
 	ereport(LOG,
