@@ -110,7 +110,7 @@ is_finite(const float *values, Size count)
 
 /* Put the results into the memo; not those that the call has to complain of. */
 static void
-keep_results(TclsAhead *ahead, const TclsModel *model, const TclsText *texts, int count, const TclsPredictions *out)
+keep_results(TclsAhead *ahead, const TclsPrepared *model, const TclsText *texts, int count, const TclsPredictions *out)
 {
 	Size		columns = tcls_classifier_columns(model);
 	Size		hidden = model->config.numbers.hidden_size;
@@ -140,7 +140,7 @@ alloc_floats(Size rows, Size columns)
 static void
 compute(TclsAhead *ahead, const TclsScoring *scoring, int wanted, const TclsText *texts, int count)
 {
-	const TclsModel *model = scoring->model;
+	const TclsPrepared *model = scoring->model;
 	TclsPredictions out = {0};
 
 	if (wanted & TCLS_WANT_PROBABILITIES)

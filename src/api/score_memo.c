@@ -19,7 +19,7 @@
 
 typedef struct MemoKey
 {
-	const TclsModel *model;
+	const TclsPrepared *model;
 	TclsText	text;
 } MemoKey;
 
@@ -122,7 +122,7 @@ create_entries(TclsMemo *memo)
 }
 
 static const MemoEntry *
-find_entry(const TclsMemo *memo, const TclsModel *model, const TclsText *text)
+find_entry(const TclsMemo *memo, const TclsPrepared *model, const TclsText *text)
 {
 	MemoKey		key = {model, *text};
 
@@ -130,7 +130,7 @@ find_entry(const TclsMemo *memo, const TclsModel *model, const TclsText *text)
 }
 
 bool
-tcls_memo_has(const TclsMemo *memo, const TclsModel *model, const TclsText *text, int wanted)
+tcls_memo_has(const TclsMemo *memo, const TclsPrepared *model, const TclsText *text, int wanted)
 {
 	const MemoEntry *entry = find_entry(memo, model, text);
 
@@ -156,7 +156,7 @@ copy_result(const TclsPredictions *out, const MemoEntry *entry)
 }
 
 bool
-tcls_memo_find(const TclsPredictions *out, const TclsModel *model, const TclsText *text)
+tcls_memo_find(const TclsPredictions *out, const TclsPrepared *model, const TclsText *text)
 {
 	int			wanted = 0;
 	dlist_iter	iter;
@@ -186,7 +186,7 @@ keep_floats(TclsMemo *memo, const float *values, Size count)
 }
 
 void
-tcls_memo_put(TclsMemo *memo, const TclsModel *model, const TclsText *text, const TclsPredictions *row)
+tcls_memo_put(TclsMemo *memo, const TclsPrepared *model, const TclsText *text, const TclsPredictions *row)
 {
 	MemoKey		key = {model, *text};
 	MemoEntry  *entry;

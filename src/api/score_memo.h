@@ -30,13 +30,13 @@ extern void tcls_memo_clear(TclsMemo *memo);
 extern Size tcls_memo_size(const TclsMemo *memo);
 
 /* Whether the memo has what is wanted of the text. */
-extern bool tcls_memo_has(const TclsMemo *memo, const TclsModel *model, const TclsText *text, int wanted);
+extern bool tcls_memo_has(const TclsMemo *memo, const TclsPrepared *model, const TclsText *text, int wanted);
 
 /* Copy the fields of "out" for one text out of any memo; false when none has them all. */
-extern bool tcls_memo_find(const TclsPredictions *out, const TclsModel *model, const TclsText *text);
+extern bool tcls_memo_find(const TclsPredictions *out, const TclsPrepared *model, const TclsText *text);
 
 /* Keep the result of one text: the fields that are not NULL, which point at its row. */
-extern void tcls_memo_put(TclsMemo *memo, const TclsModel *model, const TclsText *text, const TclsPredictions *row);
+extern void tcls_memo_put(TclsMemo *memo, const TclsPrepared *model, const TclsText *text, const TclsPredictions *row);
 
 typedef struct TclsResolvedName
 {

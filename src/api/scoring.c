@@ -61,7 +61,7 @@ tcls_scoring_end(TclsScoring *scoring)
 bool
 tcls_scoring_is_encoder(const TclsScoring *scoring)
 {
-	return scoring->model->weights.block != NULL;
+	return strcmp(scoring->version->purpose, "tokenizer") != 0;
 }
 
 void
@@ -156,7 +156,7 @@ check_finite(const TclsScoring *scoring, const float *values, size_t count)
 void
 tcls_scoring_run(const TclsPredictions *out, const TclsScoring *scoring, const TclsText *texts, int32 count)
 {
-	const TclsModel *model = scoring->model;
+	const TclsPrepared *model = scoring->model;
 	TclsStatus	status;
 
 	if (count == 1 && tcls_memo_find(out, model, texts))

@@ -20,7 +20,7 @@ typedef struct TclsScoring
 	MemoryContext caller;		/* was current before; results belong here */
 	TclsHost   *host;
 	TclsVersion *version;
-	const TclsModel *model;
+	const TclsPrepared *model;
 } TclsScoring;
 
 /*

@@ -27,7 +27,7 @@ typedef struct Span
 
 typedef struct Run
 {
-	const TclsModel *model;
+	const TclsPrepared *model;
 	TclsHost   *host;
 	TclsArena	arena;			/* scratch of one batch */
 	TclsTokens	tokens;			/* of one text */
@@ -38,7 +38,7 @@ typedef struct Run
 } Run;
 
 int32_t
-tcls_classifier_columns(const TclsModel *model)
+tcls_classifier_columns(const TclsPrepared *model)
 {
 	return model->config.num_labels;
 }
@@ -163,7 +163,7 @@ run_batch(Run *run, const TclsPredictions *out, const Span *spans, int32_t count
 		TCLS_TRY(tcls_arena_alloc(&logits, (size_t) count * outputs, sizeof(float), &run->arena));
 	if (out->embeddings != NULL)
 		TCLS_TRY(tcls_arena_alloc(&pooled, (size_t) count * hidden, sizeof(float), &run->arena));
-	TCLS_TRY(tcls_network_forward(logits, pooled, &run->model->weights, numbers, &batch, &run->arena, run->host));
+	TCLS_TRY(tcls_inference_forward(logits, pooled, &run->model->inference, &batch, &run->arena, run->host));
 	if (logits != NULL)
 		tcls_network_probabilities(logits, numbers, count);
 	for (int32_t i = 0; i < count; i++)
@@ -209,7 +209,7 @@ run_window(Run *run, const TclsPredictions *out, const TclsText *texts, int32_t 
 }
 
 static TclsStatus
-check_call(const TclsPredictions *out, const TclsModel *model, int32_t max_length, TclsHost *host)
+check_call(const TclsPredictions *out, const TclsPrepared *model, int32_t max_length, TclsHost *host)
 {
 	if (out->probabilities != NULL && model->config.numbers.head == TCLS_HEAD_NONE)
 		return tcls_fail(host, TCLS_BAD_ARGUMENT, "the model is an encoder without labels and cannot classify");
@@ -220,7 +220,7 @@ check_call(const TclsPredictions *out, const TclsModel *model, int32_t max_lengt
 }
 
 TclsStatus
-tcls_classifier_predict(const TclsPredictions *out, const TclsModel *model, const TclsText *texts, int32_t count,
+tcls_classifier_predict(const TclsPredictions *out, const TclsPrepared *model, const TclsText *texts, int32_t count,
 						int32_t max_length, int32_t batch_tokens, TclsHost *host)
 {
 	Run			run = {.model = model, .host = host};

@@ -5,7 +5,7 @@
 #ifndef TEXTCLS_CLASSIFIER_H
 #define TEXTCLS_CLASSIFIER_H
 
-#include "model/model.h"
+#include "model/prepared.h"
 
 typedef struct TclsText
 {
@@ -23,14 +23,14 @@ typedef struct TclsPredictions
 } TclsPredictions;
 
 /* Columns of TclsPredictions.probabilities: the number of labels. */
-extern int32_t tcls_classifier_columns(const TclsModel *model);
+extern int32_t tcls_classifier_columns(const TclsPrepared *model);
 
 /*
  * Results in the order of the texts.  Texts are tokenised, sorted by length and
  * run in batches of at most about batch_tokens tokens (0: a good default).  max_length 0: the
  * model's own.  A TCLS_BAD_TEXT failure says which text.
  */
-extern TclsStatus tcls_classifier_predict(const TclsPredictions *out, const TclsModel *model,
+extern TclsStatus tcls_classifier_predict(const TclsPredictions *out, const TclsPrepared *model,
 										  const TclsText *texts, int32_t count, int32_t max_length,
 										  int32_t batch_tokens, TclsHost *host);
 

@@ -23,8 +23,8 @@ tcls_layer_dropout(const TclsTrainStep *step, int32_t layer, TclsDropoutPlace pl
 	return dropout;
 }
 
-static TclsActivation
-activation_of(const TclsConfig *config)
+TclsActivation
+tcls_layer_activation(const TclsConfig *config)
 {
 	switch (config->hidden_act)
 	{
@@ -58,7 +58,7 @@ attention_of(const TclsLayerContext *context, int32_t text, TclsDropout dropout)
 	return shape;
 }
 
-/* All texts and heads; logsum may be NULL. */
+/* All texts and heads. */
 static TclsStatus
 attention_forward(float *out, float *logsum, const float *qkv, TclsDropout dropout, const TclsLayerContext *context)
 {
@@ -72,7 +72,7 @@ attention_forward(float *out, float *logsum, const float *qkv, TclsDropout dropo
 		for (size_t head = 0; head < shape.heads; head++)
 		{
 			TCLS_TRY(tcls_poll(context->host));
-			tcls_attention_forward(out + first * h, logsum == NULL ? NULL : logsum + first * shape.heads,
+			tcls_attention_forward(out + first * h, logsum + first * shape.heads,
 								   qkv + first * 3 * h, &shape, head, context->scratch.attention);
 		}
 	}
@@ -97,52 +97,6 @@ attention_backward(float *dqkv, const float *dout, const TclsLayerSaved *saved, 
 									saved->context + first * h, saved->logsum + first * shape.heads, &shape, head,
 									context->scratch.attention);
 		}
-	}
-	return TCLS_OK;
-}
-
-/* Everything behind the attention, for some tokens: hidden (rows, H) in place. */
-static TclsStatus
-infer_tile(float *hidden, const float *attended, const TclsLayerWeights *weights, size_t rows,
-		   const TclsLayerContext *context)
-{
-	const TclsConfig *config = context->config;
-	int32_t		h = config->hidden_size;
-	int32_t		f = config->intermediate_size;
-	float	   *up = context->scratch.tile;
-
-	tcls_broadcast_add(hidden, hidden, weights->attention_output_bias, rows, (size_t) h);
-	TCLS_TRY(tcls_linear_forward(hidden, attended, weights->attention_output_weight, rows, h, h, context->host));
-	tcls_layernorm_forward(hidden, NULL, NULL, hidden, weights->attention_norm_weight, weights->attention_norm_bias,
-						   config->layer_norm_eps, rows, (size_t) h);
-	tcls_broadcast_rows(up, weights->up_bias, rows, (size_t) f);
-	TCLS_TRY(tcls_linear_forward(up, hidden, weights->up_weight, rows, h, f, context->host));
-	tcls_activation_forward(up, up, activation_of(config), rows * (size_t) f);
-	tcls_broadcast_add(hidden, hidden, weights->down_bias, rows, (size_t) h);
-	TCLS_TRY(tcls_linear_forward(hidden, up, weights->down_weight, rows, f, h, context->host));
-	tcls_layernorm_forward(hidden, NULL, NULL, hidden, weights->output_norm_weight, weights->output_norm_bias,
-						   config->layer_norm_eps, rows, (size_t) h);
-	return TCLS_OK;
-}
-
-TclsStatus
-tcls_layer_infer(float *hidden, const TclsLayerWeights *weights, const TclsLayerContext *context)
-{
-	size_t		tokens = token_count(context);
-	int32_t		h = context->config->hidden_size;
-	size_t		width = (size_t) h;
-	float	   *qkv = context->scratch.wide;
-	float	   *attended = qkv + tokens * 3 * width;
-	TclsDropout none = {0, 0};
-
-	tcls_broadcast_rows(qkv, weights->qkv_bias, tokens, 3 * width);
-	TCLS_TRY(tcls_linear_forward(qkv, hidden, weights->qkv_weight, tokens, h, 3 * h, context->host));
-	TCLS_TRY(attention_forward(attended, NULL, qkv, none, context));
-	for (size_t first = 0; first < tokens; first += TCLS_LAYER_TILE)
-	{
-		size_t		rows = tokens - first < TCLS_LAYER_TILE ? tokens - first : TCLS_LAYER_TILE;
-
-		TCLS_TRY(infer_tile(hidden + first * width, attended + first * width, weights, rows, context));
 	}
 	return TCLS_OK;
 }
@@ -174,7 +128,7 @@ feed_forward(TclsLayerSaved *saved, const TclsLayerWeights *weights, const TclsD
 
 	tcls_broadcast_rows(saved->up, weights->up_bias, tokens, (size_t) f);
 	TCLS_TRY(tcls_linear_forward(saved->up, saved->attention_normed, weights->up_weight, tokens, h, f, context->host));
-	tcls_activation_forward(active, saved->up, activation_of(config), tokens * (size_t) f);
+	tcls_activation_forward(active, saved->up, tcls_layer_activation(config), tokens * (size_t) f);
 	return project_and_add(saved->output_sum, saved->attention_normed, active, weights->down_weight,
 						   weights->down_bias, tokens, f, h, dropout, context->host);
 }
@@ -230,7 +184,7 @@ feed_forward_backward(float *gradient, float *other, const TclsLayerWeights *gra
 	const float *dout = undrop(other, gradient, dropout, tokens, (size_t) h);
 
 	TCLS_TRY(tcls_linear_backward_input(dup, dout, weights->down_weight, tokens, f, h, false, context->host));
-	tcls_activation_backward(dup, saved->up, dup, saved->up, activation_of(config), tokens * (size_t) f);
+	tcls_activation_backward(dup, saved->up, dup, saved->up, tcls_layer_activation(config), tokens * (size_t) f);
 	TCLS_TRY(tcls_linear_backward_weight(gradients->down_weight, gradients->down_bias, dout, saved->up, tokens, f, h,
 										 context->host));
 	TCLS_TRY(tcls_linear_backward_weight(gradients->up_weight, gradients->up_bias, dup, saved->attention_normed,

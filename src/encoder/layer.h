@@ -10,9 +10,6 @@
 #include "encoder/network.h"
 #include "kernels/kernels.h"
 
-/* Tokens of which the activations of the feed-forward are held at a time. */
-#define TCLS_LAYER_TILE 256
-
 /* The places of dropout; with the layer they name a mask. */
 typedef enum TclsDropoutPlace
 {
@@ -27,7 +24,6 @@ typedef enum TclsDropoutPlace
 typedef struct TclsLayerScratch
 {
 	float	   *wide;			/* (T, max(F, 4H)) */
-	float	   *tile;			/* (T, F), at most TCLS_LAYER_TILE rows */
 	float	   *attention;		/* tcls_attention_scratch of the longest text */
 } TclsLayerScratch;
 
@@ -54,17 +50,17 @@ typedef struct TclsLayerContext
 {
 	const TclsConfig *config;
 	const TclsSequences *sequences;
-	const TclsTrainStep *step;	/* NULL: inference */
+	const TclsTrainStep *step;
 	TclsLayerScratch scratch;
 	TclsHost   *host;
 } TclsLayerContext;
 
+/* Between up and down. */
+extern TclsActivation tcls_layer_activation(const TclsConfig *config);
+
 /* The mask of a place; probability 0 where the step wants no dropout. */
 extern TclsDropout tcls_layer_dropout(const TclsTrainStep *step, int32_t layer, TclsDropoutPlace place,
 									  float probability);
-
-/* hidden (T, H) in place, nothing kept, no dropout. */
-extern TclsStatus tcls_layer_infer(float *hidden, const TclsLayerWeights *weights, const TclsLayerContext *context);
 
 /* saved->input is set; everything else in saved is filled. */
 extern TclsStatus tcls_layer_forward(TclsLayerSaved *saved, const TclsLayerWeights *weights, int32_t layer,

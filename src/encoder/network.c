@@ -1,12 +1,12 @@
 /*
  * network.c
- *		Encoder, pooling and head as a list of layer calls, for inference and training.
+ *		A training step: encoder, pooling and head as a list of layer calls.
  *
- * A training step lays all that it keeps into one block of the arena:
+ * A step lays all that it keeps into one block of the arena:
  *
  *		[saved of each trained layer | scratch | hidden | embeddings | gradients | head]
  *
- * Layers below first_layer run as in inference and keep nothing.
+ * Layers below first_layer run as inference and keep nothing.
  */
 #include <string.h>
 
@@ -19,14 +19,6 @@
 
 /* A chunk for the small array of a step and the header of the one for its block. */
 #define ARENA_OVERHEAD (((size_t) 1 << 20) + 1024)
-
-/* Sizes of a batch. */
-typedef struct Extent
-{
-	size_t		tokens;			/* T */
-	size_t		texts;			/* B */
-	size_t		longest;		/* tokens of the longest text */
-} Extent;
 
 typedef struct Activations
 {
@@ -61,13 +53,12 @@ deal(Dealer *dealer, size_t rows, size_t columns)
 }
 
 static void
-deal_scratch(TclsLayerScratch *scratch, Dealer *dealer, const TclsConfig *config, const Extent *extent)
+deal_scratch(TclsLayerScratch *scratch, Dealer *dealer, const TclsConfig *config, const TclsExtent *extent)
 {
 	size_t		h = (size_t) config->hidden_size;
 	size_t		f = (size_t) config->intermediate_size;
 
 	scratch->wide = deal(dealer, extent->tokens, f > 4 * h ? f : 4 * h);
-	scratch->tile = deal(dealer, extent->tokens < TCLS_LAYER_TILE ? extent->tokens : TCLS_LAYER_TILE, f);
 	scratch->attention = deal(dealer, 1, tcls_attention_scratch(extent->longest, h / (size_t) config->num_heads));
 }
 
@@ -102,7 +93,7 @@ deal_head(TclsHeadSaved *head, Dealer *dealer, const TclsConfig *config, size_t 
 
 /* acts->layers is set before, or NULL when only counting. */
 static void
-deal_activations(Activations *acts, Dealer *dealer, const TclsConfig *config, const Extent *extent,
+deal_activations(Activations *acts, Dealer *dealer, const TclsConfig *config, const TclsExtent *extent,
 				 int32_t first_layer)
 {
 	size_t		h = (size_t) config->hidden_size;
@@ -134,106 +125,6 @@ deal_activations(Activations *acts, Dealer *dealer, const TclsConfig *config, co
 	acts->logits = deal(dealer, extent->texts, k);
 	acts->dlogits = deal(dealer, extent->texts, k);
 	acts->dpooled = deal(dealer, extent->texts, h);
-}
-
-static TclsStatus
-check_sequences(Extent *extent, const TclsSequences *sequences, const TclsConfig *config, TclsHost *host)
-{
-	const int32_t *starts = sequences->starts;
-
-	memset(extent, 0, sizeof(*extent));
-	if (sequences->count < 1 || starts[0] != 0)
-		return tcls_fail(host, TCLS_BAD_ARGUMENT, "a batch needs at least one text and begins at token 0");
-	for (int32_t text = 0; text < sequences->count; text++)
-	{
-		int64_t		tokens = (int64_t) starts[text + 1] - starts[text];
-
-		if (tokens < 1 || tokens > config->max_positions)
-			return tcls_fail(host, TCLS_BAD_ARGUMENT, "text %d has %lld tokens, the model takes 1 to %d", text,
-							 (long long) tokens, config->max_positions);
-		if ((size_t) tokens > extent->longest)
-			extent->longest = (size_t) tokens;
-	}
-	extent->texts = (size_t) sequences->count;
-	extent->tokens = (size_t) starts[sequences->count];
-	for (size_t t = 0; t < extent->tokens; t++)
-		if (sequences->ids[t] < 0 || sequences->ids[t] >= config->vocab_size)
-			return tcls_fail(host, TCLS_BAD_ARGUMENT, "token id %d is not in the vocabulary of %d", sequences->ids[t],
-							 config->vocab_size);
-	return TCLS_OK;
-}
-
-/* hidden (T, H) = norm of the sum of the embeddings, in place. */
-static void
-embed(float *hidden, const TclsWeights *weights, const TclsLayerContext *context)
-{
-	const TclsSequences *sequences = context->sequences;
-	size_t		h = (size_t) context->config->hidden_size;
-
-	tcls_embedding_forward(hidden, weights->word_embedding, weights->position_embedding,
-						   weights->token_type_embedding, sequences->ids, sequences->starts,
-						   (size_t) sequences->count, h);
-	tcls_layernorm_forward(hidden, NULL, NULL, hidden, weights->embedding_norm_weight, weights->embedding_norm_bias,
-						   context->config->layer_norm_eps, (size_t) sequences->starts[sequences->count], h);
-}
-
-/* hidden (T, H) through the embeddings and the first layers. */
-static TclsStatus
-infer(float *hidden, const TclsWeights *weights, int32_t layers, const TclsLayerContext *context)
-{
-	embed(hidden, weights, context);
-	for (int32_t layer = 0; layer < layers; layer++)
-		TCLS_TRY(tcls_layer_infer(hidden, &weights->layers[layer], context));
-	return TCLS_OK;
-}
-
-static TclsStatus
-infer_all(float *hidden, const TclsWeights *weights, const TclsConfig *config, const TclsSequences *sequences,
-		  const Extent *extent, TclsArena *arena, TclsHost *host)
-{
-	TclsLayerContext context = {config, sequences, NULL, {NULL, NULL, NULL}, host};
-	Dealer		dealer = {NULL, 0};
-
-	deal_scratch(&context.scratch, &dealer, config, extent);
-	TCLS_TRY(tcls_arena_alloc(&dealer.block, dealer.used, sizeof(float), arena));
-	dealer.used = 0;
-	deal_scratch(&context.scratch, &dealer, config, extent);
-	return infer(hidden, weights, config->num_layers, &context);
-}
-
-TclsStatus
-tcls_network_hidden(float *hidden, const TclsWeights *weights, const TclsConfig *config,
-					const TclsSequences *sequences, TclsArena *arena, TclsHost *host)
-{
-	Extent		extent;
-
-	TCLS_TRY(check_sequences(&extent, sequences, config, host));
-	return infer_all(hidden, weights, config, sequences, &extent, arena, host);
-}
-
-TclsStatus
-tcls_network_forward(float *logits, float *pooled, const TclsWeights *weights, const TclsConfig *config,
-					 const TclsSequences *sequences, TclsArena *arena, TclsHost *host)
-{
-	size_t		h = (size_t) config->hidden_size;
-	TclsHeadSaved head;
-	Extent		extent;
-	float	   *hidden;
-
-	if (logits != NULL && config->head == TCLS_HEAD_NONE)
-		return tcls_fail(host, TCLS_BAD_ARGUMENT, "the model has no classification head");
-	TCLS_TRY(check_sequences(&extent, sequences, config, host));
-	TCLS_TRY(tcls_arena_alloc(&hidden, extent.tokens * h, sizeof(float), arena));
-	TCLS_TRY(tcls_arena_alloc(&head.pooled, extent.texts * h, sizeof(float), arena));
-	TCLS_TRY(tcls_arena_alloc(&head.dense, extent.texts * h, sizeof(float), arena));
-	TCLS_TRY(tcls_arena_alloc(&head.features, extent.texts * h, sizeof(float), arena));
-	TCLS_TRY(infer_all(hidden, weights, config, sequences, &extent, arena, host));
-	tcls_head_pool(head.pooled, hidden, config, sequences);
-	if (pooled != NULL)
-		memcpy(pooled, head.pooled, extent.texts * h * sizeof(float));
-	if (logits != NULL)
-		return tcls_head_forward(logits, &head, weights, config, NULL, sequences->count, host);
-	return TCLS_OK;
 }
 
 /* The embeddings with what their backward needs. */
@@ -274,7 +165,8 @@ embed_backward(float *gradient, const TclsWeights *gradients, const Activations 
 
 /* Forward through the encoder; *last gets the hidden states (T, H) after the last layer. */
 static TclsStatus
-encode_training(const float **last, Activations *acts, const TclsWeights *weights, const TclsLayerContext *context)
+encode_training(const float **last, Activations *acts, const TclsWeights *weights, const TclsLayerContext *context,
+				TclsArena *arena)
 {
 	const TclsConfig *config = context->config;
 	int32_t		first = context->step->first_layer;
@@ -283,7 +175,8 @@ encode_training(const float **last, Activations *acts, const TclsWeights *weight
 	if (first < 1)
 		embed_training(acts, weights, &dropout, context);
 	else
-		TCLS_TRY(infer(acts->hidden, weights, first - 1, context));
+		TCLS_TRY(tcls_inference_hidden(acts->hidden, context->step->frozen, first - 1, context->sequences, arena,
+									   context->host));
 	*last = acts->hidden;
 	for (int32_t layer = first < 1 ? 1 : first; layer <= config->num_layers; layer++)
 	{
@@ -341,16 +234,16 @@ tcls_network_train(double *loss, float *logits, const TclsWeights *gradients, co
 				   const TclsConfig *config, const TclsSequences *sequences, const TclsTargets *targets,
 				   const TclsTrainStep *step, TclsArena *arena, TclsHost *host)
 {
-	TclsLayerContext context = {config, sequences, step, {NULL, NULL, NULL}, host};
+	TclsLayerContext context = {config, sequences, step, {NULL, NULL}, host};
 	Dealer		dealer = {NULL, 0};
 	Activations acts;
-	Extent		extent;
+	TclsExtent	extent;
 	const float *last;
 
 	memset(&acts, 0, sizeof(acts));
 	if (config->head == TCLS_HEAD_NONE)
 		return tcls_fail(host, TCLS_BAD_ARGUMENT, "the model has no classification head");
-	TCLS_TRY(check_sequences(&extent, sequences, config, host));
+	TCLS_TRY(tcls_sequences_check(&extent, sequences, config, host));
 	TCLS_TRY(tcls_arena_alloc(&acts.layers, (size_t) config->num_layers, sizeof(TclsLayerSaved), arena));
 	deal_activations(&acts, &dealer, config, &extent, step->first_layer);
 	TCLS_TRY(tcls_arena_alloc(&dealer.block, dealer.used, sizeof(float), arena));
@@ -358,7 +251,7 @@ tcls_network_train(double *loss, float *logits, const TclsWeights *gradients, co
 	deal_activations(&acts, &dealer, config, &extent, step->first_layer);
 	context.scratch = acts.scratch;
 
-	TCLS_TRY(encode_training(&last, &acts, weights, &context));
+	TCLS_TRY(encode_training(&last, &acts, weights, &context, arena));
 	tcls_head_pool(acts.head.pooled, last, config, sequences);
 	TCLS_TRY(tcls_head_forward(acts.logits, &acts.head, weights, config, step, sequences->count, host));
 	if (logits != NULL)
@@ -372,7 +265,7 @@ tcls_network_train(double *loss, float *logits, const TclsWeights *gradients, co
 size_t
 tcls_network_train_bytes(const TclsConfig *config, int64_t tokens, int32_t longest)
 {
-	Extent		extent = {(size_t) tokens, (size_t) tokens, (size_t) longest};
+	TclsExtent	extent = {(size_t) tokens, (size_t) tokens, (size_t) longest};
 	Dealer		dealer = {NULL, 0};
 	Activations acts;
 

@@ -1,10 +1,8 @@
 /*
  * network.h
- *		Encoder, pooling and head together: what the rooms above call.
+ *		Training of encoder, pooling and head together, and what comes behind the logits.
  *
- * Batches have variable length and no padding: the tokens of all texts lie end
- * to end.  A text's result does not depend on its batch mates beyond rounding.
- * Gradients are added (+=) to parameters, activations are assigned (=).
+ * Inference has a file of its own, inference.h.  Gradients are added (+=) to parameters, activations are assigned (=).
  *
  * The weight of a text in a loss: class_weights[label] for single label (1 without); 1 for
  * binary and multi-label, where PyTorch's mean does not divide by the weights.
@@ -12,28 +10,7 @@
 #ifndef TEXTCLS_NETWORK_H
 #define TEXTCLS_NETWORK_H
 
-#include "base/arena.h"
-#include "encoder/weights.h"
-
-typedef struct TclsSequences
-{
-	const int32_t *ids;			/* (T) token ids, each in 0..V-1 */
-	const int32_t *starts;		/* (B + 1) first token of each text, starts[B] = T */
-	int32_t		count;			/* B */
-} TclsSequences;
-
-/*
- * logits (B, K) and pooled (B, H) of a batch; either may be NULL.  pooled is the
- * pooled hidden state before any head.  Every text needs 1..P tokens, and ids must be in
- * range (checked: TCLS_BAD_ARGUMENT).  Scratch comes from the arena, which the caller resets.
- */
-extern TclsStatus tcls_network_forward(float *logits, float *pooled, const TclsWeights *weights,
-									   const TclsConfig *config, const TclsSequences *sequences,
-									   TclsArena *arena, TclsHost *host);
-
-/* The hidden states after the last layer, (T, H). */
-extern TclsStatus tcls_network_hidden(float *hidden, const TclsWeights *weights, const TclsConfig *config,
-									  const TclsSequences *sequences, TclsArena *arena, TclsHost *host);
+#include "encoder/inference.h"
 
 /* Logits to probabilities in place, (B, K): softmax or sigmoid as the problem says. */
 extern void tcls_network_probabilities(float *logits, const TclsConfig *config, int32_t count);
@@ -51,6 +28,7 @@ typedef struct TclsTrainStep
 	uint64_t	dropout_seed;	/* differs from step to step; masks are functions of it */
 	bool		dropout;		/* in the layers that are trained, frozen ones run as in inference */
 	int32_t		first_layer;	/* gradients of layers below are neither computed nor wanted; L + 1: head only */
+	const TclsInference *frozen;	/* packed weights of the layers below first_layer; NULL if that is 0 */
 	double		normalizer;		/* the loss is the sum over texts divided by this (0: by the weight of this batch) */
 } TclsTrainStep;
 

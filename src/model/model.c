@@ -1,6 +1,6 @@
 /*
  * model.c
- *		The stored form of a model to the ready one.
+ *		The stored form of a model to fp32.
  */
 #include <string.h>
 
@@ -35,16 +35,4 @@ tcls_model_read(TclsModel *out, const TclsStoredModel *stored, TclsHost *host)
 	TCLS_TRY(tcls_model_weights_read(block, &tensors, &out->config, &out->plan, host));
 	tcls_safetensors_destroy(&tensors, host);
 	return tcls_weights_bind(&out->weights, &out->config.numbers, &out->plan, block, host);
-}
-
-size_t
-tcls_model_bytes(const TclsModel *model)
-{
-	size_t		bytes = model->plan.total * sizeof(float) + model->tokenizer.size;
-
-	bytes += (size_t) model->plan.count * sizeof(TclsParameter);
-	bytes += (size_t) model->config.numbers.num_layers * sizeof(TclsLayerWeights);
-	for (int32_t i = 0; i < model->config.num_labels; i++)
-		bytes += sizeof(char *) + strlen(model->config.labels[i]) + 1;
-	return bytes;
 }

@@ -1,10 +1,10 @@
 /*
  * model.h
- *		A model ready to compute, and the three texts it is stored as.
+ *		A model as it is trained and prepared, and the three texts it is stored as.
  *
  * Stored form of a version: config (JSON in Hugging Face's words), tokenizer
  * (tokenizer.json) and weights (one safetensors file under Hugging Face's tensor
- * names, in the data type it came in).  Ready form: TclsModel, fp32.
+ * names, in the data type it came in).  TclsModel is all of it in fp32; what serves is TclsPrepared.
  */
 #ifndef TEXTCLS_MODEL_H
 #define TEXTCLS_MODEL_H
@@ -59,8 +59,5 @@ extern TclsStatus tcls_model_config_write(TclsBytes *out, const TclsModelConfig 
  */
 extern TclsStatus tcls_model_weights_write(const TclsWriter *writer, const TclsModelConfig *config,
 										   const TclsParameterPlan *plan, const float *block, TclsHost *host);
-
-/* Bytes the ready form takes: for admission and limits. */
-extern size_t tcls_model_bytes(const TclsModel *model);
 
 #endif							/* TEXTCLS_MODEL_H */

@@ -1,6 +1,6 @@
 /*
  * prepared.c
- *		Writes and opens prepared files.
+ *		Creates and opens images of ready models.
  *
  * The places of the sections follow from their sizes, each at the next
  * multiple of 64, so that a header has nothing more to say and nothing to
@@ -46,6 +46,7 @@ typedef struct PackedConfig
 	int32_t		max_length;
 	int32_t		normalizes;
 	int32_t		num_labels;
+	char		layout[32];		/* of the kernel, padded with zeros */
 } PackedConfig;
 
 static size_t
@@ -54,7 +55,7 @@ align_up(size_t size)
 	return (size + TCLS_ALIGNMENT - 1) & ~(size_t) (TCLS_ALIGNMENT - 1);
 }
 
-/* ---------- writing ---------- */
+/* ---------- creating ---------- */
 
 static size_t
 packed_config_size(const TclsModelConfig *config)
@@ -66,18 +67,10 @@ packed_config_size(const TclsModelConfig *config)
 	return size;
 }
 
-size_t
-tcls_prepared_size(const TclsModel *model)
-{
-	return sizeof(Header) + align_up(packed_config_size(&model->config)) + align_up(model->tokenizer.size) +
-		align_up(model->plan.total * sizeof(float));
-}
-
-static TclsStatus
-pack_config(char **out, const TclsModelConfig *config, TclsHost *host)
+static void
+pack_config(char *to, const TclsModelConfig *config, const TclsPackedKernel *kernel)
 {
 	PackedConfig packed;
-	char	   *end;
 
 	memset(&packed, 0, sizeof(packed));
 	packed.numbers = config->numbers;
@@ -85,17 +78,16 @@ pack_config(char **out, const TclsModelConfig *config, TclsHost *host)
 	packed.max_length = config->max_length;
 	packed.normalizes = config->normalizes;
 	packed.num_labels = config->num_labels;
-	TCLS_TRY(tcls_alloc(out, 1, packed_config_size(config), host));
-	memcpy(*out, &packed, sizeof(packed));
-	end = *out + sizeof(packed);
+	strncpy(packed.layout, kernel->layout, sizeof(packed.layout) - 1);
+	memcpy(to, &packed, sizeof(packed));
+	to += sizeof(packed);
 	for (int32_t i = 0; i < config->num_labels; i++)
 	{
 		size_t		size = strlen(config->labels[i]) + 1;
 
-		memcpy(end, config->labels[i], size);
-		end += size;
+		memcpy(to, config->labels[i], size);
+		to += size;
 	}
-	return TCLS_OK;
 }
 
 static TclsStatus
@@ -110,8 +102,6 @@ checksum(uint32_t *crc, const char *data, size_t size, TclsHost *host)
 	return TCLS_OK;
 }
 
-static const char zeros[TCLS_ALIGNMENT];
-
 static uint32_t
 header_checksum(const Header *header)
 {
@@ -121,64 +111,65 @@ header_checksum(const Header *header)
 	return tcls_crc32c_extend(0, &copy, sizeof(copy));
 }
 
-static TclsStatus
-write_section(const TclsWriter *writer, const char *data, size_t size, TclsHost *host)
+/* Where each section lies; returns the end of the last. */
+static size_t
+section_places(size_t places[SECTION_COUNT], const Header *header)
 {
-	for (size_t first = 0; first < size; first += PIECE)
+	size_t		end = sizeof(Header);
+
+	for (int i = 0; i < SECTION_COUNT; i++)
 	{
-		TCLS_TRY(tcls_poll(host));
-		TCLS_TRY(writer->write(writer->context, data + first, size - first < PIECE ? size - first : PIECE));
+		places[i] = end;
+		end += align_up(header->sizes[i]);
 	}
-	return writer->write(writer->context, zeros, align_up(size) - size);
+	return end;
 }
 
 TclsStatus
-tcls_prepared_write(const TclsWriter *writer, const TclsModel *model, TclsHost *host)
+tcls_prepared_create(void **image, size_t *size, const TclsModel *model, const TclsPackedKernel *kernel,
+					 TclsHost *host)
 {
 	Header		header = {.magic = MAGIC, .version = TCLS_PREPARED_VERSION, .config_size = sizeof(PackedConfig)};
-	const char *data[SECTION_COUNT];
-	char	   *config;
+	size_t		places[SECTION_COUNT];
+	char	   *bytes;
 
-	TCLS_TRY(pack_config(&config, &model->config, host));
-	data[SECTION_CONFIG] = config;
-	data[SECTION_TOKENIZER] = (const char *) model->tokenizer.block;
-	data[SECTION_WEIGHTS] = (const char *) model->weights.block;
 	header.sizes[SECTION_CONFIG] = packed_config_size(&model->config);
 	header.sizes[SECTION_TOKENIZER] = model->tokenizer.size;
-	header.sizes[SECTION_WEIGHTS] = model->plan.total * sizeof(float);
+	header.sizes[SECTION_WEIGHTS] = tcls_inference_size(&model->config.numbers, kernel);
+	*size = section_places(places, &header);
+	TCLS_TRY(tcls_alloc(&bytes, *size, 1, host));
 	for (int i = 0; i < SECTION_COUNT; i++)
-	{
-		TCLS_TRY(checksum(&header.crcs[i], data[i], header.sizes[i], host));
-		header.crcs[i] = tcls_crc32c_extend(header.crcs[i], zeros, align_up(header.sizes[i]) - header.sizes[i]);
-	}
+		memset(bytes + places[i] + header.sizes[i], 0, align_up(header.sizes[i]) - header.sizes[i]);
+	pack_config(bytes + places[SECTION_CONFIG], &model->config, kernel);
+	memcpy(bytes + places[SECTION_TOKENIZER], model->tokenizer.block, model->tokenizer.size);
+	TCLS_TRY(tcls_inference_pack(bytes + places[SECTION_WEIGHTS], &model->weights, &model->config.numbers, kernel,
+								 host));
+	for (int i = 0; i < SECTION_COUNT; i++)
+		TCLS_TRY(checksum(&header.crcs[i], bytes + places[i], align_up(header.sizes[i]), host));
 	header.crc = header_checksum(&header);
-	TCLS_TRY(writer->write(writer->context, &header, sizeof(header)));
-	for (int i = 0; i < SECTION_COUNT; i++)
-		TCLS_TRY(write_section(writer, data[i], header.sizes[i], host));
-	tcls_free(config, host);
+	memcpy(bytes, &header, sizeof(header));
+	*image = bytes;
 	return TCLS_OK;
 }
 
 /* ---------- opening ---------- */
 
-/* The header's promises, and in places where each section lies. */
 static TclsStatus
-check_header(size_t places[SECTION_COUNT], const Header *header, size_t size, TclsHost *host)
+check_header(const Header *header, size_t size, TclsHost *host)
 {
-	size_t		end = sizeof(Header);
+	size_t		left = size - sizeof(Header);
 
 	if (memcmp(header->magic, MAGIC, sizeof(header->magic)) != 0 || header->version != TCLS_PREPARED_VERSION ||
 		header->config_size != sizeof(PackedConfig) || header->crc != header_checksum(header))
 		return tcls_fail(host, TCLS_BAD_FILE, "the header of the prepared file is damaged or of another version");
 	for (int i = 0; i < SECTION_COUNT; i++)
 	{
-		places[i] = end;
-		if (header->sizes[i] > size || align_up(header->sizes[i]) > size - end)
+		if (header->sizes[i] > left || align_up(header->sizes[i]) > left)
 			return tcls_fail(host, TCLS_BAD_FILE, "the prepared file is truncated");
-		end += align_up(header->sizes[i]);
+		left -= align_up(header->sizes[i]);
 	}
-	if (end != size)
-		return tcls_fail(host, TCLS_BAD_FILE, "the prepared file has %zu bytes instead of %zu", size, end);
+	if (left != 0)
+		return tcls_fail(host, TCLS_BAD_FILE, "the prepared file has %zu bytes more than it says", left);
 	return TCLS_OK;
 }
 
@@ -205,13 +196,15 @@ open_labels(TclsModelConfig *out, const char *text, size_t size, TclsHost *host)
 }
 
 static TclsStatus
-open_config(TclsModelConfig *out, const char *data, size_t size, TclsHost *host)
+open_config(TclsModelConfig *out, const char *data, size_t size, const TclsPackedKernel *kernel, TclsHost *host)
 {
 	PackedConfig packed;
 
 	if (size < sizeof(packed))
 		return tcls_fail(host, TCLS_BAD_FILE, "the prepared file has no config");
 	memcpy(&packed, data, sizeof(packed));
+	if (strncmp(packed.layout, kernel->layout, sizeof(packed.layout) - 1) != 0)
+		return tcls_fail(host, TCLS_BAD_FILE, "the prepared file is not for %s", kernel->name);
 	memset(out, 0, sizeof(*out));
 	out->numbers = packed.numbers;
 	out->architecture = packed.architecture;
@@ -237,26 +230,27 @@ verify_sections(const Header *header, const char *data, const size_t *places, Tc
 }
 
 TclsStatus
-tcls_prepared_open(TclsModel *out, const void *data, size_t size, bool verify, TclsHost *host)
+tcls_prepared_open(TclsPrepared *out, const void *image, size_t size, const TclsPackedKernel *kernel, bool verify,
+				   TclsHost *host)
 {
-	const char *bytes = data;
-	const Header *header = data;
+	const char *bytes = image;
+	const Header *header = image;
 	size_t		places[SECTION_COUNT];
+	size_t		weights;
 
 	if (size < sizeof(Header))
 		return tcls_fail(host, TCLS_BAD_FILE, "the prepared file has %zu bytes", size);
-	TCLS_TRY(check_header(places, header, size, host));
+	TCLS_TRY(check_header(header, size, host));
+	(void) section_places(places, header);
 	if (verify)
 		TCLS_TRY(verify_sections(header, bytes, places, host));
-	TCLS_TRY(open_config(&out->config, bytes + places[SECTION_CONFIG], header->sizes[SECTION_CONFIG], host));
+	TCLS_TRY(open_config(&out->config, bytes + places[SECTION_CONFIG], header->sizes[SECTION_CONFIG], kernel, host));
 	TCLS_TRY(tcls_tokenizer_open(&out->tokenizer, bytes + places[SECTION_TOKENIZER], header->sizes[SECTION_TOKENIZER],
 								 host));
 	TCLS_TRY(tcls_model_check_vocabulary(&out->tokenizer, &out->config.numbers, host));
-	TCLS_TRY(tcls_parameter_plan_create(&out->plan, &out->config.numbers, host));
-	if (header->sizes[SECTION_WEIGHTS] / sizeof(float) != out->plan.total ||
-		header->sizes[SECTION_WEIGHTS] % sizeof(float) != 0)
-		return tcls_fail(host, TCLS_BAD_FILE, "the prepared file has %llu bytes of weights instead of %zu floats",
-						 (unsigned long long) header->sizes[SECTION_WEIGHTS], out->plan.total);
-	return tcls_weights_bind(&out->weights, &out->config.numbers, &out->plan,
-							 (float *) (bytes + places[SECTION_WEIGHTS]), host);
+	weights = tcls_inference_size(&out->config.numbers, kernel);
+	if (header->sizes[SECTION_WEIGHTS] != weights)
+		return tcls_fail(host, TCLS_BAD_FILE, "the prepared file has %llu bytes of weights instead of %zu",
+						 (unsigned long long) header->sizes[SECTION_WEIGHTS], weights);
+	return tcls_inference_bind(&out->inference, bytes + places[SECTION_WEIGHTS], &out->config.numbers, kernel, host);
 }

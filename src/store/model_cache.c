@@ -2,7 +2,7 @@
  * model_cache.c
  *		The ready models of this backend.
  *
- * Only immutable content is kept, under its fingerprint; which version a call means and
+ * Only immutable content is kept, under its fingerprint and the kernel it is packed for; which version a call means and
  * whether the caller may use it is looked up each time by the catalog.
  */
 #include "postgres.h"
@@ -26,17 +26,18 @@ typedef struct CachedModel
 {
 	dlist_node	node;			/* most recently used first */
 	uint8		fingerprint[PG_SHA256_DIGEST_LENGTH];
+	const TclsPackedKernel *kernel;
 	LocalTransactionId last_used;
 	MemoryContext context;		/* holds all of it, the mapping included */
 	TclsMappedFile *file;		/* or NULL: memory of its own */
-	TclsModel	model;
+	TclsPrepared model;
 } CachedModel;
 
 static dlist_head cached_models = DLIST_STATIC_INIT(cached_models);
 static int	cached_count = 0;
 
 static CachedModel *
-cache_lookup(const TclsVersion *version)
+cache_lookup(const TclsVersion *version, const TclsPackedKernel *kernel)
 {
 	dlist_iter	iter;
 
@@ -44,7 +45,8 @@ cache_lookup(const TclsVersion *version)
 	{
 		CachedModel *entry = dlist_container(CachedModel, node, iter.cur);
 
-		if (memcmp(entry->fingerprint, version->fingerprint, PG_SHA256_DIGEST_LENGTH) == 0)
+		if (entry->kernel == kernel &&
+			memcmp(entry->fingerprint, version->fingerprint, PG_SHA256_DIGEST_LENGTH) == 0)
 			return entry;
 	}
 	return NULL;
@@ -81,75 +83,103 @@ tcls_cache_read_stored(TclsStoredModel *out, const TclsVersion *version, TclsHos
 	tcls_catalog_check_sha256(version, sha256);
 }
 
-/* Read the stored form and make it ready, in memory of the context. */
-static void
-read_model(TclsModel *model, const TclsVersion *version, MemoryContext context)
+/* The image of a version, in memory of the host; what it takes on the way is freed. */
+static void *
+create_image(size_t *size, const TclsVersion *version, const TclsPackedKernel *kernel, TclsHost *host)
 {
-	TclsHost   *host = tcls_host_create(context);
-	TclsHost   *scratch = tcls_host_create(CurrentMemoryContext);
+	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "textcls build", ALLOCSET_SMALL_SIZES);
+	MemoryContext caller = MemoryContextSwitchTo(scratch);
+	TclsHost   *scratch_host = tcls_host_create(scratch);
 	TclsStoredModel stored;
+	TclsModel	model;
+	void	   *image;
 
-	tcls_cache_read_stored(&stored, version, scratch);
-	tcls_host_check_context(tcls_model_read(model, &stored, host), host,
+	tcls_cache_read_stored(&stored, version, scratch_host);
+	tcls_host_check_context(tcls_model_read(&model, &stored, scratch_host), scratch_host,
 							"Model \"%s\" version %d.", version->model, version->number);
-	tcls_free((void *) stored.weights, scratch);
+	tcls_free(unconstify(void *, stored.weights), scratch_host);
+	tcls_host_check(tcls_prepared_create(&image, size, &model, kernel, host), host);
+	MemoryContextSwitchTo(caller);
+	MemoryContextDelete(scratch);
+	return image;
+}
+
+/* Under the lock: map the file that the holder before has probably built, or build it. */
+static void
+build(CachedModel *entry, const TclsVersion *version, int elevel)
+{
+	MemoryContext scratch;
+	size_t		size;
+	void	   *image;
+
+	entry->file = tcls_prepared_file_map(&entry->model, version->fingerprint, entry->kernel, entry->context);
+	if (entry->file != NULL)
+		return;
+	scratch = AllocSetContextCreate(CurrentMemoryContext, "textcls image", ALLOCSET_SMALL_SIZES);
+	image = create_image(&size, version, entry->kernel, tcls_host_create(scratch));
+	if (tcls_prepared_file_write(image, size, version->fingerprint, entry->kernel->layout, elevel))
+		entry->file = tcls_prepared_file_map(&entry->model, version->fingerprint, entry->kernel, entry->context);
+	MemoryContextDelete(scratch);
 }
 
 /*
  * Map the prepared file, after building it where there is none; false where that is impossible, which is
- * reported with elevel.  Whoever waited for the lock looks again: the one before has probably built it.
+ * reported with elevel.
  */
 static bool
 map_or_build(CachedModel *entry, const TclsVersion *version, int elevel)
 {
-	const char *layout = "fp32";
 	int			lock;
 
-	entry->file = tcls_prepared_file_map(&entry->model, version->fingerprint, layout, entry->context);
+	entry->file = tcls_prepared_file_map(&entry->model, version->fingerprint, entry->kernel, entry->context);
 	if (entry->file != NULL)
 		return true;
 	lock = tcls_prepared_file_lock(elevel);
 	if (lock < 0)
 		return false;
-	entry->file = tcls_prepared_file_map(&entry->model, version->fingerprint, layout, entry->context);
-	if (entry->file == NULL)
-	{
-		MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "textcls build", ALLOCSET_SMALL_SIZES);
-		TclsModel	ready;
-
-		read_model(&ready, version, scratch);
-		if (tcls_prepared_file_write(&ready, version->fingerprint, layout, elevel))
-			entry->file = tcls_prepared_file_map(&entry->model, version->fingerprint, layout, entry->context);
-		MemoryContextDelete(scratch);
-	}
+	build(entry, version, elevel);
 	tcls_prepared_file_unlock(lock);
 	return entry->file != NULL;
 }
 
+static void
+load_private(CachedModel *entry, const TclsVersion *version)
+{
+	TclsHost   *host = tcls_host_create(entry->context);
+	size_t		size;
+	void	   *image = create_image(&size, version, entry->kernel, host);
+
+	tcls_host_check(tcls_prepared_open(&entry->model, image, size, entry->kernel, false, host), host);
+}
+
 /* Make the model ready in a new context that the caller owns. */
 static CachedModel *
-load_model(const TclsVersion *version)
+load_model(const TclsVersion *version, const TclsPackedKernel *kernel)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "textcls model", ALLOCSET_SMALL_SIZES);
 	CachedModel *entry = MemoryContextAllocZero(context, sizeof(CachedModel));
 
 	entry->context = context;
+	entry->kernel = kernel;
 	memcpy(entry->fingerprint, version->fingerprint, PG_SHA256_DIGEST_LENGTH);
 	if (!tcls_setting_share_weights || !map_or_build(entry, version, WARNING))
-		read_model(&entry->model, version, context);
+		load_private(entry, version);
 	return entry;
 }
 
-const TclsModel *
+const TclsPrepared *
 tcls_cache_model(const TclsVersion *version)
 {
-	CachedModel *entry = cache_lookup(version);
+	const TclsPackedKernel *kernel;
+	CachedModel *entry;
 
+	tcls_engine_start();
+	kernel = tcls_packed_best(TCLS_FP32);
+	entry = cache_lookup(version, kernel);
 	if (entry == NULL)
 	{
-		tcls_engine_start();
 		cache_shrink();
-		entry = load_model(version);
+		entry = load_model(version, kernel);
 		MemoryContextSetParent(entry->context, TopMemoryContext);
 		dlist_push_head(&cached_models, &entry->node);
 		cached_count++;

@@ -5,7 +5,7 @@
 #ifndef TEXTCLS_MODEL_CACHE_H
 #define TEXTCLS_MODEL_CACHE_H
 
-#include "model/model.h"
+#include "model/prepared.h"
 #include "store/model_catalog.h"
 
 /*
@@ -13,7 +13,7 @@
  * the prepared file is mapped, or built first (once a server, see README.md of this room), or, where that
  * is impossible, the model is read into private memory with one WARNING.  Starts the engine.
  */
-extern const TclsModel *tcls_cache_model(const TclsVersion *version);
+extern const TclsPrepared *tcls_cache_model(const TclsVersion *version);
 
 /* The stored form read into memory of the host, for training and export; sha256 checked. */
 extern void tcls_cache_read_stored(TclsStoredModel *out, const TclsVersion *version, TclsHost *host);

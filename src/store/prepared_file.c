@@ -53,14 +53,6 @@ struct TclsMappedFile
 /* What this process has mapped. */
 static dlist_head mapped_files = DLIST_STATIC_INIT(mapped_files);
 
-typedef struct FileWriter
-{
-	TclsWriter	writer;
-	int			fd;
-	int			error;			/* errno of the first failure */
-	size_t		size;			/* written so far */
-} FileWriter;
-
 /* Whether this process is to say why a model takes memory of its own: once in a session. */
 static bool
 first_warning(void)
@@ -138,18 +130,19 @@ map_file(const char *name, MemoryContext context)
 
 /* Open what is mapped; the checksums are verified once in a server's life. */
 static TclsStatus
-open_mapping(TclsModel *model, const TclsMappedFile *file, TclsHost *host)
+open_mapping(TclsPrepared *model, const TclsMappedFile *file, const TclsPackedKernel *kernel, TclsHost *host)
 {
 	bool		verify = !tcls_prepared_is_verified(file->name, &file->status);
 
-	TCLS_TRY(tcls_prepared_open(model, file->data, file->status.st_size, verify, host));
+	TCLS_TRY(tcls_prepared_open(model, file->data, file->status.st_size, kernel, verify, host));
 	if (verify)
 		tcls_prepared_set_verified(file->name, &file->status);
 	return TCLS_OK;
 }
 
 TclsMappedFile *
-tcls_prepared_file_map(TclsModel *model, const uint8 *fingerprint, const char *layout, MemoryContext context)
+tcls_prepared_file_map(TclsPrepared *model, const uint8 *fingerprint, const TclsPackedKernel *kernel,
+					   MemoryContext context)
 {
 	MemoryContext attempt;
 	TclsMappedFile *file;
@@ -159,14 +152,14 @@ tcls_prepared_file_map(TclsModel *model, const uint8 *fingerprint, const char *l
 	if (tcls_engine_directory() == NULL)
 		return NULL;
 	attempt = AllocSetContextCreate(context, "textcls mapping", ALLOCSET_SMALL_SIZES);
-	file = map_file(tcls_prepared_name(fingerprint, layout), attempt);
+	file = map_file(tcls_prepared_name(fingerprint, kernel->layout), attempt);
 	if (file == NULL)
 	{
 		MemoryContextDelete(attempt);
 		return NULL;
 	}
 	host = tcls_host_create(attempt);
-	result = open_mapping(model, file, host);
+	result = open_mapping(model, file, kernel, host);
 	if (result == TCLS_OK)
 	{
 		tcls_prepared_file_used(file);
@@ -263,27 +256,28 @@ sync_piece(int fd, size_t offset, size_t size)
 	return 0;
 }
 
-static TclsStatus
-file_write(void *context, const void *data, size_t size)
+/* 0 or errno. */
+static int
+write_pieces(int fd, const char *bytes, size_t size)
 {
-	FileWriter *file = context;
-	const char *bytes = data;
+	size_t		done = 0;
 
-	while (size > 0)
+	while (done < size)
 	{
-		ssize_t		written = write(file->fd, bytes, Min(size, WRITE_PIECE));
+		ssize_t		written = write(fd, bytes + done, Min(size - done, WRITE_PIECE));
+		int			error;
 
 		CHECK_FOR_INTERRUPTS();
 		if (written < 0 && errno == EINTR)
 			continue;
-		file->error = written < 0 ? errno : written == 0 ? ENOSPC : sync_piece(file->fd, file->size, written);
-		if (file->error != 0)
-			return TCLS_IO;
-		bytes += written;
-		size -= written;
-		file->size += written;
+		if (written <= 0)
+			return written < 0 ? errno : ENOSPC;
+		error = sync_piece(fd, done, written);
+		if (error != 0)
+			return error;
+		done += written;
 	}
-	return TCLS_OK;
+	return 0;
 }
 
 /* Blocks for the whole file: a hole would turn a full disk into SIGBUS for those who map it.  0 or errno. */
@@ -308,23 +302,11 @@ allocate_file(int fd, size_t size)
 
 /* Fill the open file; 0 or errno. */
 static int
-fill_file(int fd, const TclsModel *model, size_t size)
+fill_file(int fd, const void *image, size_t size)
 {
-	TclsHost   *host = tcls_host_create(CurrentMemoryContext);
-	FileWriter	file = {{file_write, &file}, fd, 0, 0};
-	TclsStatus	status;
-	int			error;
+	int			error = allocate_file(fd, size);
 
-	error = allocate_file(fd, size);
-	if (error != 0)
-		return error;
-	status = tcls_prepared_write(&file.writer, model, host);
-	if (file.error != 0)
-		return file.error;
-	tcls_host_check(status, host);
-	if (file.size != size)
-		elog(ERROR, "prepared file has %zu bytes, not %zu", file.size, size);
-	return 0;
+	return error == 0 ? write_pieces(fd, image, size) : error;
 }
 
 /* A half-written file goes with its context, so that an error or a cancel leaves none. */
@@ -349,7 +331,7 @@ temporary_path(const char *path, MemoryContext context)
 
 /* Write the file under its temporary name and give it its own; 0 or errno. */
 static int
-write_file(const char *path, const TclsModel *model, size_t size)
+write_file(const char *path, const void *image, size_t size)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "textcls file", ALLOCSET_SMALL_SIZES);
 	char	   *temporary = temporary_path(path, context);
@@ -359,7 +341,7 @@ write_file(const char *path, const TclsModel *model, size_t size)
 	fd = OpenTransientFilePerm(temporary, O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW | O_CLOEXEC | PG_BINARY, 0600);
 	if (fd < 0)
 		return errno;
-	error = fill_file(fd, model, size);
+	error = fill_file(fd, image, size);
 	CloseTransientFile(fd);
 	if (error == 0 && rename(temporary, path) != 0)
 		error = errno;
@@ -368,9 +350,8 @@ write_file(const char *path, const TclsModel *model, size_t size)
 }
 
 bool
-tcls_prepared_file_write(const TclsModel *model, const uint8 *fingerprint, const char *layout, int elevel)
+tcls_prepared_file_write(const void *image, size_t size, const uint8 *fingerprint, const char *layout, int elevel)
 {
-	size_t		size = tcls_prepared_size(model);
 	int			error;
 
 	if (tcls_engine_directory() == NULL)
@@ -381,7 +362,7 @@ tcls_prepared_file_write(const TclsModel *model, const uint8 *fingerprint, const
 		refuse_size(elevel, size);
 		return false;
 	}
-	error = write_file(psprintf(TCLS_ENGINE_DIRECTORY "/%s", tcls_prepared_name(fingerprint, layout)), model, size);
+	error = write_file(psprintf(TCLS_ENGINE_DIRECTORY "/%s", tcls_prepared_name(fingerprint, layout)), image, size);
 	if (error != 0)
 		refuse(elevel, "could not write a file", error);
 	return error == 0;

@@ -11,7 +11,7 @@
 
 #include <sys/stat.h>
 
-#include "model/model.h"
+#include "model/prepared.h"
 
 typedef struct TclsMappedFile TclsMappedFile;
 
@@ -19,8 +19,8 @@ typedef struct TclsMappedFile TclsMappedFile;
  * Borrow the model from its prepared file; the mapping goes with the context.  NULL where
  * there is no sound file.
  */
-extern TclsMappedFile *tcls_prepared_file_map(TclsModel *model, const uint8 *fingerprint, const char *layout,
-											  MemoryContext context);
+extern TclsMappedFile *tcls_prepared_file_map(TclsPrepared *model, const uint8 *fingerprint,
+											  const TclsPackedKernel *kernel, MemoryContext context);
 
 /* To be told at each use: the time of the last one decides which files are removed first.  Cheap. */
 extern void tcls_prepared_file_used(TclsMappedFile *file);
@@ -36,10 +36,11 @@ extern int	tcls_prepared_file_lock(int elevel);
 extern void tcls_prepared_file_unlock(int lock);
 
 /*
- * Write a ready model's file, under the lock, after others have made room.  False where there is no
+ * Write the image of a ready model to its file, under the lock, after others have made room.  False where there is no
  * space, no permission, or the file alone is over the limit.
  */
-extern bool tcls_prepared_file_write(const TclsModel *model, const uint8 *fingerprint, const char *layout, int elevel);
+extern bool tcls_prepared_file_write(const void *image, size_t size, const uint8 *fingerprint, const char *layout,
+									 int elevel);
 
 /* Remove the files of all layouts that are no longer wanted; sessions that have mapped one keep it. */
 extern void tcls_prepared_file_remove(const uint8 *fingerprint);

@@ -69,6 +69,16 @@ allocate_blocks(TclsTrainer *trainer)
 }
 
 static TclsStatus
+bind_inference(TclsTrainer *trainer)
+{
+	const TclsConfig *config = &trainer->model->config.numbers;
+	const TclsPackedKernel *kernel = tcls_packed_best(TCLS_FP32);
+
+	TCLS_TRY(tcls_alloc(&trainer->packed, 1, tcls_inference_size(config, kernel), trainer->host));
+	return tcls_inference_bind(&trainer->inference, trainer->packed, config, kernel, trainer->host);
+}
+
+static TclsStatus
 count_steps(int64_t *total, const TclsTrainer *trainer)
 {
 	double		epochs = trainer->options.num_train_epochs;
@@ -171,6 +181,7 @@ tcls_trainer_create(TclsTrainer **out, TclsModel *model, const TclsExampleSource
 		trainer->options.head_learning_rate = options->learning_rate;
 	tcls_arena_init(&trainer->arena, host);
 	TCLS_TRY(allocate_blocks(trainer));
+	TCLS_TRY(bind_inference(trainer));
 	TCLS_TRY(tcls_alloc(&trainer->indexes, (size_t) options->batch_size, sizeof(int64_t), host));
 	TCLS_TRY(tcls_batch_create(&trainer->batch, options->batch_size, &model->config.numbers,
 							   model->config.num_labels, host));
@@ -191,6 +202,8 @@ tcls_trainer_destroy(TclsTrainer *trainer)
 		return;
 	host = trainer->host;
 	tcls_free(trainer->gradients.layers, host);
+	tcls_inference_free(&trainer->inference, host);
+	tcls_free(trainer->packed, host);
 	if (trainer->events.exchange == NULL)
 	{
 		tcls_free(trainer->gradient, host);
@@ -268,7 +281,8 @@ accumulate_gradient(double *loss, TclsTrainer *trainer)
 	const TclsTrainOptions *options = &trainer->options;
 	TclsTargets all = tcls_batch_targets(&trainer->batch);
 	uint64_t	key = tcls_rng_mix(tcls_rng_mix(options->seed, DROPOUT_STREAM), (uint64_t) trainer->state.step);
-	TclsTrainStep step = {.dropout = options->dropout, .first_layer = trainer->optimizer.first_layer};
+	TclsTrainStep step = {.dropout = options->dropout, .first_layer = trainer->optimizer.first_layer,
+		.frozen = &trainer->inference};
 	const TclsExchange *exchange = trainer->events.exchange;
 	int64_t		masks = exchange != NULL ? (int64_t) exchange->rank * trainer->batch.capacity : 0;
 	TclsPiece	piece;
@@ -426,6 +440,13 @@ settle(TclsTrainer *trainer)
 	return exchange != NULL ? exchange->meet(exchange->context) : TCLS_OK;
 }
 
+TclsStatus
+tcls_trainer_pack(TclsTrainer *trainer)
+{
+	return tcls_inference_pack(trainer->packed, &trainer->model->weights, &trainer->model->config.numbers,
+							   trainer->inference.kernel, trainer->host);
+}
+
 /* Evaluate, keep the weights if they are the best so far, see whether to stop. */
 static TclsStatus
 validate(bool *is_best, TclsTrainer *trainer)
@@ -532,6 +553,8 @@ run_step(TclsTrainer *trainer)
 TclsStatus
 tcls_trainer_run(TclsTrainer *trainer)
 {
+	if (trainer->optimizer.first_layer > 0)
+		TCLS_TRY(tcls_trainer_pack(trainer));
 	while (!trainer->state.finished)
 		TCLS_TRY(run_step(trainer));
 	TCLS_TRY(settle(trainer));
@@ -545,7 +568,7 @@ tcls_trainer_bytes(const TclsConfig *config, const TclsParameterPlan *plan, cons
 				   int32_t max_length, int32_t ranks)
 {
 	int64_t		tokens = options->max_batch_tokens > max_length ? options->max_batch_tokens : max_length;
-	size_t		of_rank = plan->total * sizeof(float) +
+	size_t		of_rank = plan->total * sizeof(float) + tcls_inference_size(config, tcls_packed_best(TCLS_FP32)) +
 		(size_t) config->vocab_size * (sizeof(int64_t) + sizeof(int32_t) + sizeof(bool)) +
 		(size_t) options->batch_size * (size_t) max_length * sizeof(int32_t) +
 		tcls_network_train_bytes(config, tokens, max_length);

@@ -75,6 +75,8 @@ struct TclsTrainer
 	TclsWeights gradients;		/* pointers into gradient */
 	TclsOptimizer optimizer;
 	TclsLazyRows lazy;			/* of the optimizer; empty where it has none */
+	void	   *packed;			/* the weights as evaluations and frozen layers use them, by tcls_trainer_pack */
+	TclsInference inference;	/* pointers into packed */
 	TclsBatcher batcher;
 	TclsSubwords subwords;		/* empty without subword_dropout */
 	int64_t    *indexes;		/* (batch_size) examples of the present step */
@@ -97,6 +99,9 @@ extern TclsStatus tcls_trainer_create(TclsTrainer **out, TclsModel *model, const
  * Loss, gradient or weights not finite: TCLS_DIVERGED.
  */
 extern TclsStatus tcls_trainer_run(TclsTrainer *trainer);
+
+/* Pack the model's present weights for inference in fp32. */
+extern TclsStatus tcls_trainer_pack(TclsTrainer *trainer);
 
 /*
  * Loss, accuracy and macro F1 of the model's present weights over a source with at least one row.  With an

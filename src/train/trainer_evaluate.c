@@ -84,8 +84,8 @@ evaluate_piece(EvaluationCounts *counts, TclsTrainer *trainer, const TclsPiece *
 
 	tcls_arena_reset(&trainer->arena);
 	TCLS_TRY(tcls_arena_alloc(&logits, (size_t) texts * outputs, sizeof(float), &trainer->arena));
-	TCLS_TRY(tcls_network_forward(logits, NULL, &trainer->model->weights, config, &piece->sequences,
-								  &trainer->arena, trainer->host));
+	TCLS_TRY(tcls_inference_forward(logits, NULL, &trainer->inference, &piece->sequences, &trainer->arena,
+									trainer->host));
 	TCLS_TRY(tcls_network_loss(&loss, &weight, logits, config, &piece->targets, texts, trainer->host));
 	counts->loss += loss;
 	counts->weight += weight;
@@ -164,6 +164,7 @@ tcls_trainer_evaluate_labels(TclsEvaluation *out, TclsClassMetrics *labels, Tcls
 	EvaluationCounts counts;
 	TclsSummary summary;
 
+	TCLS_TRY(tcls_trainer_pack(trainer));
 	TCLS_TRY(counts_create(&counts, config, trainer->host));
 	TCLS_TRY(evaluate_source(&counts, trainer, source));
 	if (trainer->events.exchange != NULL)

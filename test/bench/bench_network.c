@@ -172,6 +172,7 @@ typedef struct Bench
 	TclsConfig	config;
 	TclsParameterPlan plan;
 	TclsWeights weights;
+	TclsInference inference;	/* fp32 */
 	TclsWeights gradients;
 	TclsOptimizer optimizer;
 	TclsLazyRows lazy;
@@ -211,6 +212,8 @@ setup(Bench *bench, const char *model)
 		TCLS_HEAD_LINEAR, TCLS_SINGLE_LABEL, 4};
 	float	   *block;
 	float	   *zeros;
+	const TclsPackedKernel *kernel;
+	void	   *packed;
 
 	bench->config = minilm;
 	if (strcmp(model, "bert-base") == 0)
@@ -233,6 +236,10 @@ setup(Bench *bench, const char *model)
 		.head_layer = bench->config.num_layers + 1, .end = bench->plan.total, .host = &host
 	};
 	must(tcls_lazy_rows_create(&bench->lazy, &bench->plan.items[0], &host));
+	kernel = tcls_packed_best(TCLS_FP32);
+	must(tcls_alloc(&packed, 1, tcls_inference_size(&bench->config, kernel), &host));
+	must(tcls_inference_pack(packed, &bench->weights, &bench->config, kernel, &host));
+	must(tcls_inference_bind(&bench->inference, packed, &bench->config, kernel, &host));
 	tcls_arena_init(&bench->arena, &host);
 	must(tcls_alloc_zero(&bench->ids, TEXTS * 128, sizeof(int32_t), &host));
 	must(tcls_alloc_zero(&bench->starts, TEXTS + 1, sizeof(int32_t), &host));
@@ -264,8 +271,7 @@ run_inference(Bench *bench, int batch)
 	{
 		tokens += batch_of(&sequences, bench, first, batch);
 		tcls_arena_reset(&bench->arena);
-		must(tcls_network_forward(bench->logits, NULL, &bench->weights, &bench->config, &sequences, &bench->arena,
-								  &host));
+		must(tcls_inference_forward(bench->logits, NULL, &bench->inference, &sequences, &bench->arena, &host));
 	}
 	return tokens;
 }
@@ -279,7 +285,7 @@ run_training(Bench *bench, int batch)
 
 	for (int first = 0; first < TEXTS; first += batch)
 	{
-		TclsTrainStep step = {(uint64_t) first, true, 0, 0};
+		TclsTrainStep step = {.dropout_seed = (uint64_t) first, .dropout = true};
 		double		loss;
 		double		squares;
 

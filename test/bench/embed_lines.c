@@ -88,13 +88,17 @@ append_bytes(void *context, const void *data, size_t size)
 }
 
 static TclsStatus
-load_model(TclsModel *model, const char *directory)
+load_model(TclsPrepared *out, const char *directory)
 {
 	TclsFile	files[MAX_FILES];
 	TclsImported imported;
 	TclsBytes	weights = {0};
 	TclsWriter	writer = {append_bytes, &weights};
 	TclsStoredModel stored;
+	TclsModel	model;
+	const TclsPackedKernel *kernel = tcls_packed_best(TCLS_FP32);
+	void	   *image;
+	size_t		size;
 
 	TCLS_TRY(tcls_import_prepare(&imported, files, load_directory(files, directory), &host));
 	TCLS_TRY(tcls_import_write_weights(&writer, &imported, &host));
@@ -102,13 +106,15 @@ load_model(TclsModel *model, const char *directory)
 		imported.config.data, imported.config.size, imported.tokenizer.data, imported.tokenizer.size,
 		weights.data, weights.size
 	};
-	return tcls_model_read(model, &stored, &host);
+	TCLS_TRY(tcls_model_read(&model, &stored, &host));
+	TCLS_TRY(tcls_prepared_create(&image, &size, &model, kernel, &host));
+	return tcls_prepared_open(out, image, size, kernel, false, &host);
 }
 
 static TclsStatus
 embed_lines(const char *directory, int32_t batch_tokens)
 {
-	TclsModel	model;
+	TclsPrepared model;
 	size_t		size;
 	char	   *line = read_stream(&size, stdin);
 	TclsText   *texts = NULL;

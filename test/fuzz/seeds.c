@@ -129,14 +129,13 @@ write_tokenizer_seeds(UnitHost *unit)
 static TclsStatus
 write_prepared_seed(const char *name, const char *config, UnitHost *unit)
 {
-	TclsBytes	bytes = {0};
-	UnitSink	sink = {&bytes, &unit->host, 0};
-	TclsWriter	writer = {unit_sink_write, &sink};
 	TclsModel	model;
+	void	   *image;
+	size_t		size;
 
 	TCLS_TRY(tiny_model_make(&model, config, &unit->host));
-	TCLS_TRY(tcls_prepared_write(&writer, &model, &unit->host));
-	write_seed("prepared", name, -1, bytes.data, bytes.size);
+	TCLS_TRY(tcls_prepared_create(&image, &size, &model, tcls_packed_by_layout(TINY_LAYOUT), &unit->host));
+	write_seed("prepared", name, -1, image, size);
 	return TCLS_OK;
 }
 

@@ -22,6 +22,9 @@ extern const char *const tiny_bert; /* config.json of an encoder */
 extern const char *const tiny_classifier;	/* of BERT's classifier */
 extern const char *const tiny_distilbert;	/* of a multi-label classifier */
 
+/* Images in the corpus are packed for this kernel, which every machine has. */
+#define TINY_LAYOUT "fp32-plain-1"
+
 #define TINY_SHARD "model-00001-of-00001.safetensors"
 #define TINY_INDEX "model.safetensors.index.json"
 

@@ -160,3 +160,20 @@ fixture_read_model(TclsModel *model, const char *directory, TclsHost *host)
 	}
 	fixture_free(&fixture);
 }
+
+void
+fixture_prepare_model(TclsPrepared *model, const char *directory, TclsHost *host)
+{
+	const TclsPackedKernel *kernel = tcls_packed_best(TCLS_FP32);
+	TclsModel	read;
+	void	   *image;
+	size_t		size;
+
+	fixture_read_model(&read, directory, host);
+	if (tcls_prepared_create(&image, &size, &read, kernel, host) != TCLS_OK ||
+		tcls_prepared_open(model, image, size, kernel, true, host) != TCLS_OK)
+	{
+		fprintf(stderr, "%s: %s\n", directory, host->detail);
+		abort();
+	}
+}

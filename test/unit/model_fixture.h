@@ -6,6 +6,7 @@
 #define TEXTCLS_MODEL_FIXTURE_H
 
 #include "model/import.h"
+#include "model/prepared.h"
 #include "unit.h"
 
 #define FIXTURE_MODELS "../data/models/"
@@ -34,7 +35,10 @@ extern void fixture_edit(Fixture *fixture, const char *name, const char *from, c
 /* Import to the stored form: config, tokenizer and weights are memory of the host. */
 extern TclsStatus fixture_import(TclsStoredModel *stored, TclsBytes *weights, const Fixture *fixture, TclsHost *host);
 
-/* A directory's model, ready; the program ends when it is none. */
+/* A directory's model; the program ends when it is none. */
 extern void fixture_read_model(TclsModel *model, const char *directory, TclsHost *host);
+
+/* The same ready to serve in fp32. */
+extern void fixture_prepare_model(TclsPrepared *model, const char *directory, TclsHost *host);
 
 #endif							/* TEXTCLS_MODEL_FIXTURE_H */

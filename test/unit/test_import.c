@@ -61,12 +61,12 @@ results_equal_transformers(UnitHost *unit)
 		char	   *place;
 		TclsText	texts[MAX_TEXTS];
 		int32_t		count = load_texts(texts, &buffer);
-		TclsModel	model;
+		TclsPrepared model;
 		float		probabilities[MAX_TEXTS * 4];
 		float		embeddings[MAX_TEXTS * 16];
 		TclsPredictions out = {.embeddings = embeddings};
 
-		fixture_read_model(&model, directories[d], &unit->host);
+		fixture_prepare_model(&model, directories[d], &unit->host);
 		if (model.config.num_labels > 0)
 			out.probabilities = probabilities;
 		CHECK_OK(tcls_classifier_predict(&out, &model, texts, count, 0, 0, &unit->host), &unit->host);

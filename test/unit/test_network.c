@@ -1,7 +1,7 @@
 /*
  * test_network.c
- *		Encoder, head and losses against PyTorch (test/data/gen_network.py), and what a
- *		batch promises: independence of texts, frozen layers, bounds, cancel, failures.
+ *		Training steps and losses against PyTorch (test/data/gen_network.py), and what a
+ *		step promises: frozen layers, bounds, cancel, failures.
  */
 #include <math.h>
 #include <string.h>
@@ -11,210 +11,7 @@
 #include "encoder/linear.h"
 #include "kernels/gemm.h"
 #include "kernels/kernels.h"
-#include "unit.h"
-
-#define TOLERANCE 1e-4			/* relative to the largest element of a tensor */
-#define FIXTURE "../data/network.bin"
-
-/* One case of the fixture; arrays point into the file's bytes. */
-typedef struct Case
-{
-	char		name[24];
-	TclsConfig	config;
-	TclsSequences sequences;
-	TclsTargets targets;
-	double		loss;
-	const float *hidden;		/* (T, H) */
-	const float *pooled;		/* (B, H) */
-	const float *logits;		/* (B, K) */
-	const float *gradients;		/* in plan order without gaps */
-	TclsParameterPlan plan;
-	TclsWeights weights;
-	TclsWeights computed;		/* gradients */
-	TclsArena	arena;
-} Case;
-
-typedef void (*CaseTest) (Case *c, UnitHost *unit);
-
-static const void *
-take_bytes(const char **cursor, size_t size)
-{
-	const char *at = *cursor;
-
-	*cursor += size;
-	return at;
-}
-
-static void
-parse_config(Case *c, const char **cursor, int32_t *batch, int32_t *tokens, bool *has_weights)
-{
-	const int32_t *n;
-
-	memcpy(c->name, take_bytes(cursor, 24), 24);
-	n = take_bytes(cursor, 15 * sizeof(int32_t));
-	memset(&c->config, 0, sizeof(c->config));
-	c->config.vocab_size = n[0];
-	c->config.hidden_size = n[1];
-	c->config.num_layers = n[2];
-	c->config.num_heads = n[3];
-	c->config.intermediate_size = n[4];
-	c->config.max_positions = n[5];
-	c->config.type_vocab_size = n[6];
-	c->config.layer_norm_eps = 1e-12f;
-	c->config.hidden_act = (TclsHiddenAct) n[7];
-	c->config.pooling = (TclsPooling) n[8];
-	c->config.head = (TclsHead) n[9];
-	c->config.problem = (TclsProblem) n[10];
-	c->config.num_outputs = n[11];
-	*batch = n[12];
-	*tokens = n[13];
-	*has_weights = n[14] != 0;
-}
-
-static void
-parse_arrays(Case *c, const char **cursor, int32_t batch, int32_t tokens, bool has_weights)
-{
-	size_t		b = (size_t) batch;
-	size_t		k = (size_t) c->config.num_outputs;
-	size_t		h = (size_t) c->config.hidden_size;
-	size_t		classes = c->config.problem == TCLS_BINARY ? 2 : k;
-	const float *weights;
-
-	c->sequences.ids = take_bytes(cursor, (size_t) tokens * sizeof(int32_t));
-	c->sequences.starts = take_bytes(cursor, (b + 1) * sizeof(int32_t));
-	c->sequences.count = batch;
-	c->targets.labels = take_bytes(cursor, b * sizeof(int32_t));
-	c->targets.multi = take_bytes(cursor, b * k * sizeof(float));
-	weights = take_bytes(cursor, classes * sizeof(float));
-	c->targets.class_weights = has_weights ? weights : NULL;
-	c->hidden = take_bytes(cursor, (size_t) tokens * h * sizeof(float));
-	c->pooled = take_bytes(cursor, b * h * sizeof(float));
-	c->logits = take_bytes(cursor, b * k * sizeof(float));
-}
-
-/* The same values as parameter_values() of the generator. */
-static float
-parameter_value(size_t index)
-{
-	uint32_t	mixed = (uint32_t) index * UINT32_C(2654435761) + 12345;
-
-	mixed = (mixed ^ (mixed >> 15)) * UINT32_C(2246822519);
-	mixed ^= mixed >> 13;
-	return (float) (mixed >> 8) * 0x1.0p-23f - 1.0f;
-}
-
-static void
-fill_parameters(Case *c)
-{
-	size_t		index = 0;
-
-	for (int32_t i = 0; i < c->plan.count; i++)
-	{
-		const TclsParameter *item = &c->plan.items[i];
-		bool		is_norm = strstr(item->name, "LayerNorm.weight") != NULL;
-
-		for (size_t j = 0; j < item->count; j++)
-			c->weights.block[item->offset + j] = 0.5f * parameter_value(index++) + (is_norm ? 1.0f : 0.0f);
-	}
-}
-
-static void
-prepare_case(Case *c, UnitHost *unit)
-{
-	float	   *block;
-	float	   *gradients;
-
-	CHECK_OK(tcls_parameter_plan_create(&c->plan, &c->config, &unit->host), &unit->host);
-	CHECK_OK(tcls_alloc_zero(&block, c->plan.total, sizeof(float), &unit->host), &unit->host);
-	CHECK_OK(tcls_alloc_zero(&gradients, c->plan.total, sizeof(float), &unit->host), &unit->host);
-	CHECK_OK(tcls_weights_bind(&c->weights, &c->config, &c->plan, block, &unit->host), &unit->host);
-	CHECK_OK(tcls_weights_bind(&c->computed, &c->config, &c->plan, gradients, &unit->host), &unit->host);
-	fill_parameters(c);
-	tcls_arena_init(&c->arena, &unit->host);
-}
-
-/* Run the test with each case of the fixture (or the named one). */
-static void
-for_cases(const char *only, CaseTest test, UnitHost *unit)
-{
-	size_t		size;
-	char	   *file = unit_read_file(FIXTURE, &size);
-	const char *cursor = file;
-	int			count = 0;
-
-	if (file == NULL)
-		return;
-	while (cursor < file + size)
-	{
-		Case		c;
-		int32_t		batch;
-		int32_t		tokens;
-		bool		has_weights;
-
-		parse_config(&c, &cursor, &batch, &tokens, &has_weights);
-		memset(&c.targets, 0, sizeof(c.targets));
-		memcpy(&c.targets.label_smoothing, take_bytes(&cursor, sizeof(float)), sizeof(float));
-		memcpy(&c.loss, take_bytes(&cursor, sizeof(double)), sizeof(double));
-		parse_arrays(&c, &cursor, batch, tokens, has_weights);
-		prepare_case(&c, unit);
-		c.gradients = take_bytes(&cursor, c.plan.parameters * sizeof(float));
-		if (only == NULL || strcmp(only, c.name) == 0)
-		{
-			test(&c, unit);
-			count++;
-		}
-	}
-	CHECK(cursor == file + size);
-	CHECK(count > 0);
-	free(file);
-}
-
-/* Compare within the tolerance, relative to the largest wanted element. */
-static void
-check_tensor(const Case *c, const char *what, const float *actual, const float *wanted, size_t count,
-			 double tolerance)
-{
-	double		largest = 1e-6;
-	double		worst = 0;
-
-	for (size_t i = 0; i < count; i++)
-		largest = fmax(largest, fabs(wanted[i]));
-	for (size_t i = 0; i < count; i++)
-		worst = fabs((double) actual[i] - wanted[i]) <= worst ? worst : fabs((double) actual[i] - wanted[i]);
-	if (!(worst <= tolerance * largest))
-		unit_fail(__FILE__, __LINE__, "%s, %s, %s: error %.3g of %.3g", tcls_isa_name(tcls_isa()), c->name, what,
-				  worst, largest);
-}
-
-static void
-check_forward(Case *c, UnitHost *unit)
-{
-	size_t		tokens = (size_t) c->sequences.starts[c->sequences.count];
-	size_t		h = (size_t) c->config.hidden_size;
-	size_t		b = (size_t) c->sequences.count;
-	size_t		k = (size_t) c->config.num_outputs;
-	float	   *out;
-
-	CHECK_OK(tcls_alloc(&out, tokens * h + b * k, sizeof(float), &unit->host), &unit->host);
-	CHECK_OK(tcls_network_hidden(out, &c->weights, &c->config, &c->sequences, &c->arena, &unit->host), &unit->host);
-	check_tensor(c, "hidden states", out, c->hidden, tokens * h, TOLERANCE);
-	CHECK_OK(tcls_network_forward(out + b * h, out, &c->weights, &c->config, &c->sequences, &c->arena, &unit->host),
-			 &unit->host);
-	check_tensor(c, "pooled", out, c->pooled, b * h, TOLERANCE);
-	check_tensor(c, "logits", out + b * h, c->logits, b * k, TOLERANCE);
-	tcls_arena_reset(&c->arena);
-}
-
-static void
-forward_equals_pytorch(UnitHost *unit)
-{
-	for (int isa = 0; isa < TCLS_ISA_COUNT; isa++)
-		if (tcls_isa_supported((TclsIsa) isa))
-		{
-			tcls_isa_select((TclsIsa) isa);
-			for_cases(NULL, check_forward, unit);
-		}
-}
+#include "network_fixture.h"
 
 static void
 train(Case *c, double *loss, const TclsTrainStep *step, UnitHost *unit)
@@ -228,7 +25,7 @@ train(Case *c, double *loss, const TclsTrainStep *step, UnitHost *unit)
 static void
 check_gradients(Case *c, UnitHost *unit)
 {
-	TclsTrainStep step = {0, false, 0, 0};
+	TclsTrainStep step = {.dropout = false};
 	const float *wanted = c->gradients;
 	double		loss;
 
@@ -240,7 +37,8 @@ check_gradients(Case *c, UnitHost *unit)
 
 		/* The gradient of a key's bias is 0 but for rounding: softmax ignores what all keys share. */
 		if (strstr(item->name, "key.bias") == NULL)
-			check_tensor(c, item->name, c->computed.block + item->offset, wanted, item->count, TOLERANCE);
+			network_check_tensor(c, item->name, c->computed.block + item->offset, wanted, item->count,
+								 NETWORK_TOLERANCE);
 		wanted += item->count;
 	}
 }
@@ -252,7 +50,7 @@ gradients_equal_pytorch(UnitHost *unit)
 		if (tcls_isa_supported((TclsIsa) isa))
 		{
 			tcls_isa_select((TclsIsa) isa);
-			for_cases(NULL, check_gradients, unit);
+			network_for_cases(NULL, check_gradients, unit);
 		}
 }
 
@@ -263,40 +61,8 @@ every_gemm_path_gives_the_same(UnitHost *unit)
 	for (int path = tcls_gemm_path_count() - 1; path >= 0; path--)
 	{
 		tcls_gemm_select_path(path);
-		for_cases("mean_single_wide", check_gradients, unit);
+		network_for_cases("mean_single_wide", check_gradients, unit);
 	}
-}
-
-/* The second text alone, and behind another one, as in the whole batch. */
-static void
-check_independence(Case *c, UnitHost *unit)
-{
-	size_t		k = (size_t) c->config.num_outputs;
-	size_t		b = (size_t) c->sequences.count;
-	float	   *together;
-	float	   *alone;
-
-	CHECK_OK(tcls_alloc(&together, b * k, sizeof(float), &unit->host), &unit->host);
-	CHECK_OK(tcls_alloc(&alone, b * k, sizeof(float), &unit->host), &unit->host);
-	CHECK_OK(tcls_network_forward(together, NULL, &c->weights, &c->config, &c->sequences, &c->arena, &unit->host),
-			 &unit->host);
-	for (size_t text = 0; text < b; text++)
-	{
-		const int32_t *starts = c->sequences.starts + text;
-		int32_t		own[2] = {0, starts[1] - starts[0]};
-		TclsSequences one = {c->sequences.ids + starts[0], own, 1};
-
-		CHECK_OK(tcls_network_forward(alone, NULL, &c->weights, &c->config, &one, &c->arena, &unit->host),
-				 &unit->host);
-		check_tensor(c, "text alone", alone, together + text * k, k, 1e-5);
-	}
-}
-
-static void
-texts_do_not_depend_on_their_batch(UnitHost *unit)
-{
-	tcls_isa_select(TCLS_ISA_BEST);
-	for_cases(NULL, check_independence, unit);
 }
 
 /* Gradients from first_layer on are those of a full backward, below they stay zero. */
@@ -307,9 +73,10 @@ check_frozen_layers(Case *c, UnitHost *unit)
 	double		loss;
 
 	CHECK_OK(tcls_alloc(&full, c->plan.total, sizeof(float), &unit->host), &unit->host);
+	network_pack(c, tcls_packed_best(TCLS_FP32), unit);
 	for (int32_t first = 0; first <= c->config.num_layers + 1; first++)
 	{
-		TclsTrainStep step = {0, false, first, 0};
+		TclsTrainStep step = {.first_layer = first, .frozen = &c->inference};
 
 		train(c, &loss, &step, unit);
 		CHECK_CLOSE(loss, c->loss, 1e-5 * fabs(c->loss));
@@ -321,7 +88,7 @@ check_frozen_layers(Case *c, UnitHost *unit)
 			const float *gradient = c->computed.block + item->offset;
 
 			if (item->layer >= first && strstr(item->name, "key.bias") == NULL)
-				check_tensor(c, item->name, gradient, full + item->offset, item->count, 1e-5);
+				network_check_tensor(c, item->name, gradient, full + item->offset, item->count, 1e-5);
 			for (size_t j = 0; item->layer < first && j < item->count; j++)
 				CHECK(gradient[j] == 0);
 		}
@@ -331,7 +98,7 @@ check_frozen_layers(Case *c, UnitHost *unit)
 static void
 frozen_layers_get_no_gradient(UnitHost *unit)
 {
-	for_cases(NULL, check_frozen_layers, unit);
+	network_for_cases(NULL, check_frozen_layers, unit);
 }
 
 static void
@@ -349,8 +116,8 @@ set_dropout(Case *c)
 static void
 check_dropout_slope(Case *c, UnitHost *unit)
 {
-	TclsTrainStep step = {42, true, 0, 0};
-	TclsTrainStep plain = {42, false, 0, 0};
+	TclsTrainStep step = {.dropout_seed = 42, .dropout = true};
+	TclsTrainStep plain = {.dropout_seed = 42};
 	TclsRng		rng = {11};
 	double		without;
 	double		loss;
@@ -391,15 +158,15 @@ check_dropout_slope(Case *c, UnitHost *unit)
 static void
 gradient_with_dropout_is_the_slope(UnitHost *unit)
 {
-	for_cases(NULL, check_dropout_slope, unit);
+	network_for_cases(NULL, check_dropout_slope, unit);
 }
 
 /* The same seed gives the same loss to the bit, another seed another loss. */
 static void
 check_dropout_seed(Case *c, UnitHost *unit)
 {
-	TclsTrainStep step = {42, true, 0, 0};
-	TclsTrainStep other = {43, true, 0, 0};
+	TclsTrainStep step = {.dropout_seed = 42, .dropout = true};
+	TclsTrainStep other = {.dropout_seed = 43, .dropout = true};
 	double		first;
 	double		second;
 
@@ -414,13 +181,13 @@ check_dropout_seed(Case *c, UnitHost *unit)
 static void
 dropout_follows_its_seed(UnitHost *unit)
 {
-	for_cases(NULL, check_dropout_seed, unit);
+	network_for_cases(NULL, check_dropout_seed, unit);
 }
 
 static void
 every_place_has_its_own_mask(UnitHost *unit)
 {
-	TclsTrainStep step = {42, true, 0, 0};
+	TclsTrainStep step = {.dropout_seed = 42, .dropout = true};
 	uint64_t	keys[4 * 5];
 	size_t		count = 0;
 
@@ -448,7 +215,7 @@ check_pieces(Case *c, UnitHost *unit)
 	int32_t		first = c->sequences.starts[half];
 	size_t		b = (size_t) c->sequences.count;
 	size_t		k = (size_t) c->config.num_outputs;
-	TclsTrainStep step = {0, false, 0, 0};
+	TclsTrainStep step = {.dropout = false};
 	TclsSequences pieces[2] = {{c->sequences.ids, c->sequences.starts, half},
 	{c->sequences.ids + first, NULL, c->sequences.count - half}};
 	TclsTargets targets[2] = {c->targets, c->targets};
@@ -477,13 +244,13 @@ check_pieces(Case *c, UnitHost *unit)
 									&targets[piece], &step, &c->arena, &unit->host), &unit->host);
 	}
 	CHECK_CLOSE(losses[0] + losses[1], c->loss, 1e-5 * fabs(c->loss));
-	check_tensor(c, "sum of pieces", c->computed.block, full, c->plan.total, 1e-5);
+	network_check_tensor(c, "sum of pieces", c->computed.block, full, c->plan.total, 1e-5);
 }
 
 static void
 pieces_add_up(UnitHost *unit)
 {
-	for_cases(NULL, check_pieces, unit);
+	network_for_cases(NULL, check_pieces, unit);
 }
 
 static void
@@ -500,7 +267,7 @@ check_loss_alone(Case *c, UnitHost *unit)
 static void
 loss_of_logits_equals_pytorch(UnitHost *unit)
 {
-	for_cases(NULL, check_loss_alone, unit);
+	network_for_cases(NULL, check_loss_alone, unit);
 }
 
 static void
@@ -555,7 +322,7 @@ counting_free(void *context, void *data)
 static void
 check_memory_bound(Case *c, UnitHost *unit)
 {
-	TclsTrainStep step = {1, true, 0, 0};
+	TclsTrainStep step = {.dropout_seed = 1, .dropout = true};
 	int32_t		texts = c->sequences.count;
 	int32_t		longest = 0;
 	size_t		bound;
@@ -586,7 +353,7 @@ check_memory_bound(Case *c, UnitHost *unit)
 static void
 training_memory_is_bounded(UnitHost *unit)
 {
-	for_cases(NULL, check_memory_bound, unit);
+	network_for_cases(NULL, check_memory_bound, unit);
 }
 
 /* The bound of a size that matters is close to what a step takes, not just above it. */
@@ -601,7 +368,7 @@ memory_bound_is_honest(UnitHost *unit)
 	int32_t		labels[16] = {0};
 	TclsSequences sequences = {ids, starts, 16};
 	TclsTargets targets = {labels, NULL, NULL, 0};
-	TclsTrainStep step = {1, true, 0, 0};
+	TclsTrainStep step = {.dropout_seed = 1, .dropout = true};
 	TclsParameterPlan plan;
 	TclsWeights weights;
 	TclsWeights gradients;
@@ -636,7 +403,7 @@ memory_bound_is_honest(UnitHost *unit)
 static void
 check_cancel(Case *c, UnitHost *unit)
 {
-	TclsTrainStep step = {0, true, 0, 0};
+	TclsTrainStep step = {.dropout = true};
 	size_t		polls;
 	double		loss;
 
@@ -659,7 +426,7 @@ check_cancel(Case *c, UnitHost *unit)
 static void
 cancel_is_seen_everywhere(UnitHost *unit)
 {
-	for_cases("bert_single", check_cancel, unit);
+	network_for_cases("bert_single", check_cancel, unit);
 }
 
 /* Above 2 GFLOP a product is split, on a slow path above a quarter of it; the result is the same. */
@@ -680,9 +447,9 @@ large_products_are_split(UnitHost *unit)
 	CHECK_OK(tcls_alloc_zero(&split, ROWS * OUT, sizeof(float), &unit->host), &unit->host);
 	CHECK_OK(tcls_alloc_zero(&whole, ROWS * OUT, sizeof(float), &unit->host), &unit->host);
 	for (size_t i = 0; i < ROWS * IN; i++)
-		x[i] = parameter_value(i);
+		x[i] = network_parameter_value(i);
 	for (size_t i = 0; i < OUT * IN; i++)
-		weight[i] = parameter_value(i + 77);
+		weight[i] = network_parameter_value(i + 77);
 	CHECK_OK(tcls_linear_forward(split, x, weight, ROWS, IN, OUT, &unit->host), &unit->host);
 	CHECK(unit->polls == 2);
 	tcls_gemm(whole, x, weight, ROWS, OUT, IN, IN, IN, OUT, false, true, 1, 0);
@@ -701,8 +468,7 @@ large_products_are_split(UnitHost *unit)
 static void
 check_out_of_memory(Case *c, UnitHost *unit)
 {
-	TclsTrainStep step = {0, false, 0, 0};
-	float		logits[64];
+	TclsTrainStep step = {.dropout = false};
 	double		loss;
 	size_t		failures = 0;
 
@@ -716,25 +482,16 @@ check_out_of_memory(Case *c, UnitHost *unit)
 									&step, &c->arena, &unit->host);
 		CHECK(status == TCLS_OK || status == TCLS_OUT_OF_MEMORY);
 		failures += status != TCLS_OK;
-		tcls_arena_free(&c->arena);
-		unit->fail_at = unit->allocations + at;
-		status = tcls_network_forward(logits, NULL, &c->weights, &c->config, &c->sequences, &c->arena, &unit->host);
-		CHECK(status == TCLS_OK || status == TCLS_OUT_OF_MEMORY);
-		failures += status != TCLS_OK;
 	}
 	unit->fail_at = 0;
-	CHECK(failures >= 2);
+	CHECK(failures >= 1);
 }
 
 static void
 out_of_memory_is_a_status(UnitHost *unit)
 {
-	for_cases("bert_single", check_out_of_memory, unit);
+	network_for_cases("bert_single", check_out_of_memory, unit);
 }
-
-#define CHECK_FORWARD(wanted) \
-	CHECK_STATUS(tcls_network_forward(logits, NULL, &c->weights, &c->config, &bad, &c->arena, &unit->host), wanted, \
-				 &unit->host)
 
 static void
 check_bad_arguments(Case *c, UnitHost *unit)
@@ -744,30 +501,10 @@ check_bad_arguments(Case *c, UnitHost *unit)
 	int32_t		labels[2] = {0, 3};
 	TclsSequences bad = {ids, starts, 2};
 	TclsTargets targets = {labels, NULL, NULL, 0};
-	TclsTrainStep step = {0, false, 0, 0};
+	TclsTrainStep step = {.dropout = false};
 	float		logits[64];
 	double		loss;
 
-	CHECK_FORWARD(TCLS_OK);
-	ids[3] = c->config.vocab_size;
-	CHECK_FORWARD(TCLS_BAD_ARGUMENT);
-	ids[3] = -1;
-	CHECK_FORWARD(TCLS_BAD_ARGUMENT);
-	ids[3] = 0;
-	starts[1] = 0;
-	CHECK_FORWARD(TCLS_BAD_ARGUMENT);
-	starts[1] = 2;
-	starts[2] = 3 + c->config.max_positions;
-	CHECK_FORWARD(TCLS_BAD_ARGUMENT);
-	starts[2] = 1;
-	CHECK_FORWARD(TCLS_BAD_ARGUMENT);
-	starts[2] = 4;
-	starts[0] = 1;
-	CHECK_FORWARD(TCLS_BAD_ARGUMENT);
-	starts[0] = 0;
-	bad.count = 0;
-	CHECK_FORWARD(TCLS_BAD_ARGUMENT);
-	bad.count = 2;
 	CHECK_STATUS(tcls_network_train(&loss, NULL, &c->computed, &c->weights, &c->config, &bad, &targets, &step,
 									&c->arena, &unit->host), TCLS_BAD_ARGUMENT, &unit->host);
 	CHECK(strstr(unit->host.detail, "label 3 of text 1") != NULL);
@@ -779,7 +516,7 @@ check_bad_arguments(Case *c, UnitHost *unit)
 static void
 bad_arguments_are_named(UnitHost *unit)
 {
-	for_cases("bert_single", check_bad_arguments, unit);
+	network_for_cases("bert_single", check_bad_arguments, unit);
 }
 
 /* ---- config and plan ---- */
@@ -881,10 +618,8 @@ initialization_is_berts(UnitHost *unit)
 int
 main(void)
 {
-	RUN(forward_equals_pytorch);
 	RUN(gradients_equal_pytorch);
 	RUN(every_gemm_path_gives_the_same);
-	RUN(texts_do_not_depend_on_their_batch);
 	RUN(frozen_layers_get_no_gradient);
 	RUN(gradient_with_dropout_is_the_slope);
 	RUN(dropout_follows_its_seed);

@@ -13,17 +13,62 @@
 #include "model/prepared.h"
 #include "model_fixture.h"
 
-/* Import a directory and prepare it; *bytes is aligned, as a mapping is. */
+/* Import a directory and prepare it for a kernel. */
 static void
-prepare(TclsBytes *bytes, TclsModel *model, const char *directory, UnitHost *unit)
+prepare(char **image, size_t *size, TclsModel *model, const char *directory, const TclsPackedKernel *kernel,
+		UnitHost *unit)
 {
-	UnitSink	sink = {bytes, &unit->host, 0};
-	TclsWriter	writer = {unit_sink_write, &sink};
+	void	   *block;
 
 	fixture_read_model(model, directory, &unit->host);
-	bytes->size = 0;
-	CHECK_OK(tcls_prepared_write(&writer, model, &unit->host), &unit->host);
-	CHECK(bytes->size == tcls_prepared_size(model));
+	CHECK_OK(tcls_prepared_create(&block, size, model, kernel, &unit->host), &unit->host);
+	*image = block;
+}
+
+static const TclsPackedKernel *
+fp32(void)
+{
+	return tcls_packed_best(TCLS_FP32);
+}
+
+/* The embedding of a text, from the fp32 weights without an image. */
+static void
+embed(float *embedding, const TclsModel *model, const TclsText *text, const TclsPackedKernel *kernel, UnitHost *unit)
+{
+	TclsPrepared direct = {.config = model->config, .tokenizer = model->tokenizer};
+	TclsPredictions out = {.embeddings = embedding};
+	void	   *block;
+
+	CHECK_OK(tcls_alloc(&block, 1, tcls_inference_size(&model->config.numbers, kernel), &unit->host), &unit->host);
+	CHECK_OK(tcls_inference_pack(block, &model->weights, &model->config.numbers, kernel, &unit->host), &unit->host);
+	CHECK_OK(tcls_inference_bind(&direct.inference, block, &model->config.numbers, kernel, &unit->host), &unit->host);
+	CHECK_OK(tcls_classifier_predict(&out, &direct, text, 1, 0, 0, &unit->host), &unit->host);
+}
+
+static void
+check_image(const char *directory, const TclsPackedKernel *kernel, UnitHost *unit)
+{
+	TclsModel	model;
+	TclsPrepared opened;
+	TclsText	text = {"the cat sat on the mat", 22};
+	float		embeddings[2][16];
+	TclsPredictions out = {.embeddings = embeddings[1]};
+	char	   *image;
+	size_t		size;
+
+	prepare(&image, &size, &model, directory, kernel, unit);
+	CHECK_OK(tcls_prepared_open(&opened, image, size, kernel, true, &unit->host), &unit->host);
+	CHECK(memcmp(&opened.config.numbers, &model.config.numbers, sizeof(model.config.numbers)) == 0);
+	CHECK(opened.config.architecture == model.config.architecture);
+	CHECK(opened.config.max_length == model.config.max_length);
+	CHECK(opened.config.normalizes == model.config.normalizes);
+	CHECK(opened.config.num_labels == model.config.num_labels);
+	for (int32_t i = 0; i < model.config.num_labels; i++)
+		CHECK(strcmp(opened.config.labels[i], model.config.labels[i]) == 0);
+	CHECK((uintptr_t) opened.inference.block % TCLS_ALIGNMENT == 0);
+	embed(embeddings[0], &model, &text, kernel, unit);
+	CHECK_OK(tcls_classifier_predict(&out, &opened, &text, 1, 0, 0, &unit->host), &unit->host);
+	CHECK(memcmp(embeddings[0], embeddings[1], sizeof(embeddings[0])) == 0);
 }
 
 static void
@@ -32,78 +77,75 @@ opened_model_equals_the_read_one(UnitHost *unit)
 	static const char *const directories[] = {"bert_f32", "bert_multi", "distilbert", "sentence"};
 
 	for (size_t d = 0; d < 4; d++)
-	{
-		TclsBytes	bytes = {0};
-		TclsModel	model;
-		TclsModel	opened;
-		TclsText	text = {"the cat sat on the mat", 22};
-		float		embeddings[2][16];
-		TclsPredictions out[2] = {{.embeddings = embeddings[0]}, {.embeddings = embeddings[1]}};
+		for (int i = 0; i < tcls_packed_kernel_count(); i++)
+			if (tcls_packed_available(tcls_packed_kernel(i)))
+				check_image(directories[d], tcls_packed_kernel(i), unit);
+}
 
-		prepare(&bytes, &model, directories[d], unit);
-		CHECK_OK(tcls_prepared_open(&opened, bytes.data, bytes.size, true, &unit->host), &unit->host);
-		CHECK(memcmp(&opened.config.numbers, &model.config.numbers, sizeof(model.config.numbers)) == 0);
-		CHECK(opened.config.architecture == model.config.architecture);
-		CHECK(opened.config.max_length == model.config.max_length);
-		CHECK(opened.config.normalizes == model.config.normalizes);
-		CHECK(opened.config.num_labels == model.config.num_labels);
-		for (int32_t i = 0; i < model.config.num_labels; i++)
-			CHECK(strcmp(opened.config.labels[i], model.config.labels[i]) == 0);
-		CHECK((uintptr_t) opened.weights.block % TCLS_ALIGNMENT == 0);
-		CHECK(memcmp(opened.weights.block, model.weights.block, model.plan.total * sizeof(float)) == 0);
-		CHECK_OK(tcls_classifier_predict(&out[0], &model, &text, 1, 0, 0, &unit->host), &unit->host);
-		CHECK_OK(tcls_classifier_predict(&out[1], &opened, &text, 1, 0, 0, &unit->host), &unit->host);
-		CHECK(memcmp(embeddings[0], embeddings[1], sizeof(embeddings[0])) == 0);
-	}
+/* Bytes that one kernel packed are not given to another. */
+static void
+image_of_another_kernel_is_refused(UnitHost *unit)
+{
+	TclsModel	model;
+	TclsPrepared opened;
+	char	   *image;
+	size_t		size;
+
+	prepare(&image, &size, &model, "bert_f32", tcls_packed_best(TCLS_INT8), unit);
+	CHECK_STATUS(tcls_prepared_open(&opened, image, size, fp32(), true, &unit->host), TCLS_BAD_FILE, &unit->host);
+	CHECK(strstr(unit->host.detail, fp32()->name) != NULL);
 }
 
 /* 1,000 damages: a flipped bit anywhere, a cut anywhere, another file's part. */
 static void
 every_damage_is_noticed(UnitHost *unit)
 {
-	TclsBytes	bytes = {0};
+	char	   *image;
+	size_t		size;
 	TclsModel	model;
-	TclsModel	opened;
+	TclsPrepared opened;
 	TclsRng		rng = {1};
 
-	prepare(&bytes, &model, "bert_f32", unit);
+	prepare(&image, &size, &model, "bert_f32", fp32(), unit);
 	for (int i = 0; i < 1000; i++)
 	{
-		size_t		place = (size_t) (tcls_rng_next(&rng) % bytes.size);
+		size_t		place = (size_t) (tcls_rng_next(&rng) % size);
 		char		bit = (char) (1 << tcls_rng_next(&rng) % 8);
 
-		bytes.data[place] ^= bit;
-		CHECK_STATUS(tcls_prepared_open(&opened, bytes.data, bytes.size, true, &unit->host), TCLS_BAD_FILE,
+		image[place] ^= bit;
+		CHECK_STATUS(tcls_prepared_open(&opened, image, size, fp32(), true, &unit->host), TCLS_BAD_FILE,
 					 &unit->host);
-		bytes.data[place] ^= bit;
-		CHECK_STATUS(tcls_prepared_open(&opened, bytes.data, place, true, &unit->host), TCLS_BAD_FILE, &unit->host);
+		image[place] ^= bit;
+		CHECK_STATUS(tcls_prepared_open(&opened, image, place, fp32(), true, &unit->host), TCLS_BAD_FILE, &unit->host);
 	}
-	CHECK_OK(tcls_prepared_open(&opened, bytes.data, bytes.size, true, &unit->host), &unit->host);
+	CHECK_OK(tcls_prepared_open(&opened, image, size, fp32(), true, &unit->host), &unit->host);
 }
 
 /* Without checksums of the sections, damage may be believed but must not be followed out of the file. */
 static void
 damage_without_verify_does_not_crash(UnitHost *unit)
 {
-	TclsBytes	bytes = {0};
+	char	   *image;
+	size_t		size;
 	TclsModel	model;
-	TclsModel	opened;
+	TclsPrepared opened;
 	TclsRng		rng = {2};
 	TclsText	text = {"the cat sat on the mat", 22};
 	float		probabilities[64];
 	TclsPredictions out = {.probabilities = probabilities};
 
-	prepare(&bytes, &model, "bert_f32", unit);
+	prepare(&image, &size, &model, "bert_f32", fp32(), unit);
 	for (int i = 0; i < 3000; i++)
 	{
-		size_t		place = (size_t) (tcls_rng_next(&rng) % (bytes.size - model.plan.total * sizeof(float)));
-		char		old = bytes.data[place];
+		size_t		weights = tcls_inference_size(&model.config.numbers, fp32());
+		size_t		place = (size_t) (tcls_rng_next(&rng) % (size - weights));
+		char		old = image[place];
 
-		bytes.data[place] = (char) tcls_rng_next(&rng);
-		if (tcls_prepared_open(&opened, bytes.data, bytes.size, false, &unit->host) == TCLS_OK &&
+		image[place] = (char) tcls_rng_next(&rng);
+		if (tcls_prepared_open(&opened, image, size, fp32(), false, &unit->host) == TCLS_OK &&
 			tcls_classifier_columns(&opened) <= 64)
 			(void) tcls_classifier_predict(&out, &opened, &text, 1, 0, 0, &unit->host);
-		bytes.data[place] = old;
+		image[place] = old;
 	}
 }
 
@@ -119,24 +161,25 @@ contradicting_header_is_refused(UnitHost *unit)
 		{16, 0}, {16, 1}, {16, UINT64_MAX}, {16, UINT64_MAX - 63}, {24, 0}, {24, UINT64_MAX}, {32, 0}, {32, 64},
 		{32, UINT64_MAX}, {32, UINT64_C(1) << 63}
 	};
-	TclsBytes	bytes = {0};
+	char	   *image;
+	size_t		size;
 	TclsModel	model;
-	TclsModel	opened;
+	TclsPrepared opened;
 	const uint32_t zero = 0;
 	char		header[64];
 
-	prepare(&bytes, &model, "bert_f32", unit);
-	memcpy(header, bytes.data, sizeof(header));
+	prepare(&image, &size, &model, "bert_f32", fp32(), unit);
+	memcpy(header, image, sizeof(header));
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 	{
 		uint32_t	crc;
 
-		memcpy(bytes.data, header, sizeof(header));
-		memcpy(bytes.data + cases[i].place, &cases[i].value, 8);
-		memcpy(bytes.data + 12, &zero, 4);
-		crc = tcls_crc32c_extend(0, bytes.data, sizeof(header));
-		memcpy(bytes.data + 12, &crc, 4);
-		CHECK_STATUS(tcls_prepared_open(&opened, bytes.data, bytes.size, false, &unit->host), TCLS_BAD_FILE,
+		memcpy(image, header, sizeof(header));
+		memcpy(image + cases[i].place, &cases[i].value, 8);
+		memcpy(image + 12, &zero, 4);
+		crc = tcls_crc32c_extend(0, image, sizeof(header));
+		memcpy(image + 12, &crc, 4);
+		CHECK_STATUS(tcls_prepared_open(&opened, image, size, fp32(), false, &unit->host), TCLS_BAD_FILE,
 					 &unit->host);
 	}
 }
@@ -145,28 +188,30 @@ contradicting_header_is_refused(UnitHost *unit)
 static void
 contradicting_labels_are_refused(UnitHost *unit)
 {
-	TclsBytes	bytes = {0};
+	char	   *image;
+	size_t		size;
 	TclsModel	model;
-	TclsModel	opened;
+	TclsPrepared opened;
 	char	   *numbers;
 	char	   *labels;
-	size_t		size;
+	size_t		last;
 	const int32_t many = 20000;
 
-	prepare(&bytes, &model, "bert_f32", unit);
-	numbers = bytes.data + 64;
-	labels = memmem(bytes.data, bytes.size, model.config.labels[0], strlen(model.config.labels[0]) + 1);
-	size = strlen(model.config.labels[0]) + strlen(model.config.labels[1]) + strlen(model.config.labels[2]) + 3;
-	labels[size - 1] = 'x';
-	CHECK_STATUS(tcls_prepared_open(&opened, bytes.data, bytes.size, false, &unit->host), TCLS_BAD_FILE, &unit->host);
+	prepare(&image, &size, &model, "bert_f32", fp32(), unit);
+	numbers = image + 64;
+	labels = memmem(image, size, model.config.labels[0], strlen(model.config.labels[0]) + 1);
+	last = strlen(model.config.labels[0]) + strlen(model.config.labels[1]) + strlen(model.config.labels[2]) + 3;
+	labels[last - 1] = 'x';
+	CHECK_STATUS(tcls_prepared_open(&opened, image, size, fp32(), false, &unit->host), TCLS_BAD_FILE, &unit->host);
 	CHECK(strstr(unit->host.detail, "label 2 of the prepared file has no end") != NULL);
-	labels[size - 1] = '\0';
+	labels[last - 1] = '\0';
 	labels[1] = '\0';
-	CHECK_STATUS(tcls_prepared_open(&opened, bytes.data, bytes.size, false, &unit->host), TCLS_BAD_FILE, &unit->host);
+	CHECK_STATUS(tcls_prepared_open(&opened, image, size, fp32(), false, &unit->host), TCLS_BAD_FILE, &unit->host);
 	CHECK(strstr(unit->host.detail, "bytes behind its labels") != NULL);
 	memcpy(numbers + offsetof(TclsConfig, num_outputs), &many, sizeof(many));
-	memcpy(labels - sizeof(many), &many, sizeof(many));
-	CHECK_STATUS(tcls_prepared_open(&opened, bytes.data, bytes.size, false, &unit->host), TCLS_BAD_FILE, &unit->host);
+	/* num_labels lies in front of the layout, which lies in front of the labels. */
+	memcpy(labels - 32 - sizeof(many), &many, sizeof(many));
+	CHECK_STATUS(tcls_prepared_open(&opened, image, size, fp32(), false, &unit->host), TCLS_BAD_FILE, &unit->host);
 	CHECK(strstr(unit->host.detail, "has 20000 labels") != NULL);
 }
 
@@ -204,36 +249,32 @@ opening_does_not_touch_the_weights(UnitHost *unit)
 	static const char json[] = "{\"model_type\":\"bert\",\"vocab_size\":30522,\"hidden_size\":384,"
 		"\"num_hidden_layers\":6,\"num_attention_heads\":12,\"intermediate_size\":1536,"
 		"\"max_position_embeddings\":512}";
-	TclsBytes	bytes = {0};
-	TclsModel	model;
-	TclsModel	opened;
+	char	   *image;
 	size_t		size;
+	TclsModel	model;
+	TclsPrepared opened;
+	void	   *large;
+	float	   *block;
 	size_t		page = (size_t) sysconf(_SC_PAGESIZE);
 	size_t		weights;
 	char	   *mapping;
 	struct timespec begin;
 	struct timespec end;
 
-	prepare(&bytes, &model, "bert_mlm", unit);
+	prepare(&image, &size, &model, "bert_mlm", fp32(), unit);
 	CHECK_OK(tcls_model_config_read(&model.config, json, strlen(json), &unit->host), &unit->host);
 	CHECK_OK(tcls_parameter_plan_create(&model.plan, &model.config.numbers, &unit->host), &unit->host);
-	CHECK_OK(tcls_alloc_zero(&model.weights.block, model.plan.total, sizeof(float), &unit->host), &unit->host);
-	size = tcls_prepared_size(&model);
-	{
-		UnitSink	sink = {&bytes, &unit->host, 0};
-		TclsWriter	writer = {unit_sink_write, &sink};
-
-		bytes.size = 0;
-		CHECK_OK(tcls_prepared_write(&writer, &model, &unit->host), &unit->host);
-	}
-	CHECK(bytes.size == size && size > 90000000);
+	CHECK_OK(tcls_alloc_zero(&block, model.plan.total, sizeof(float), &unit->host), &unit->host);
+	CHECK_OK(tcls_weights_bind(&model.weights, &model.config.numbers, &model.plan, block, &unit->host), &unit->host);
+	CHECK_OK(tcls_prepared_create(&large, &size, &model, fp32(), &unit->host), &unit->host);
+	CHECK(size > 90000000);
 	mapping = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	weights = size - model.plan.total * sizeof(float);
-	memcpy(mapping, bytes.data, weights);
+	weights = size - tcls_inference_size(&model.config.numbers, fp32());
+	memcpy(mapping, large, weights);
 	weights = (weights + page - 1) / page * page;
 	CHECK(mprotect(mapping + weights, size - weights, PROT_NONE) == 0);
 	clock_gettime(CLOCK_MONOTONIC, &begin);
-	CHECK_OK(tcls_prepared_open(&opened, mapping, size, false, &unit->host), &unit->host);
+	CHECK_OK(tcls_prepared_open(&opened, mapping, size, fp32(), false, &unit->host), &unit->host);
 	clock_gettime(CLOCK_MONOTONIC, &end);
 	CHECK((end.tv_sec - begin.tv_sec) * 1000000 + (end.tv_nsec - begin.tv_nsec) / 1000 < 20000);
 	printf("# opening %zu MB took %ld us\n", size / 1000000,
@@ -244,22 +285,22 @@ opening_does_not_touch_the_weights(UnitHost *unit)
 static void
 every_failing_allocation_is_a_clean_error(UnitHost *unit)
 {
-	TclsBytes	bytes = {0};
-	char	   *file;
+	char	   *image;
 	size_t		size;
+	char	   *file;
 	TclsModel	model;
+	TclsPrepared opened;
 	TclsStatus	status = TCLS_OUT_OF_MEMORY;
 	size_t		n;
 
-	prepare(&bytes, &model, "bert_f32", unit);
-	size = bytes.size;
+	prepare(&image, &size, &model, "bert_f32", fp32(), unit);
 	file = aligned_alloc(TCLS_ALIGNMENT, size);
-	memcpy(file, bytes.data, size);
+	memcpy(file, image, size);
 	for (n = 1; status != TCLS_OK; n++)
 	{
 		unit_host_reset(unit);
 		unit->fail_at = n;
-		status = tcls_prepared_open(&model, file, size, true, &unit->host);
+		status = tcls_prepared_open(&opened, file, size, fp32(), true, &unit->host);
 		if (status != TCLS_OK)
 			CHECK_STATUS(status, TCLS_OUT_OF_MEMORY, &unit->host);
 	}
@@ -267,28 +308,34 @@ every_failing_allocation_is_a_clean_error(UnitHost *unit)
 	free(file);
 }
 
+/* Creating can be cancelled at each poll and fail at each allocation. */
 static void
-failing_writer_is_passed_on(UnitHost *unit)
+creating_passes_failures_on(UnitHost *unit)
 {
-	TclsBytes	bytes = {0};
-	TclsBytes	target = {0};
 	TclsModel	model;
+	void	   *image;
+	size_t		size;
+	TclsStatus	status = TCLS_CANCELLED;
+	size_t		n;
 
-	prepare(&bytes, &model, "bert_f32", unit);
-	for (size_t room = 1; room < bytes.size; room += 997)
+	fixture_read_model(&model, "bert_f32", &unit->host);
+	for (n = 1; status != TCLS_OK; n++)
 	{
-		UnitSink	sink = {&target, &unit->host, room};
-		TclsWriter	writer = {unit_sink_write, &sink};
-
-		target.size = 0;
-		CHECK_STATUS(tcls_prepared_write(&writer, &model, &unit->host), TCLS_IO, &unit->host);
+		unit->cancel_at = unit->polls + n;
+		status = tcls_prepared_create(&image, &size, &model, fp32(), &unit->host);
+		CHECK(status == TCLS_OK || status == TCLS_CANCELLED);
 	}
+	CHECK(n > 20);
+	unit->cancel_at = 0;
+	unit->fail_at = unit->allocations + 1;
+	CHECK_STATUS(tcls_prepared_create(&image, &size, &model, fp32(), &unit->host), TCLS_OUT_OF_MEMORY, &unit->host);
 }
 
 int
 main(void)
 {
 	RUN(opened_model_equals_the_read_one);
+	RUN(image_of_another_kernel_is_refused);
 	RUN(every_damage_is_noticed);
 	RUN(damage_without_verify_does_not_crash);
 	RUN(contradicting_header_is_refused);
@@ -296,6 +343,6 @@ main(void)
 	RUN(crc32c_equals_the_published_values);
 	RUN(opening_does_not_touch_the_weights);
 	RUN(every_failing_allocation_is_a_clean_error);
-	RUN(failing_writer_is_passed_on);
+	RUN(creating_passes_failures_on);
 	return unit_finish();
 }
