@@ -125,11 +125,12 @@ find_expression_effects(Node *node, Effects *effects)
 		(void) find_subplan_effects(node, effects);
 }
 
-/* Whether a node reads all its input before it returns a row: then nothing below happens ahead. */
+/* Whether a node reads all its input in any case, before it returns a row or (in WITH) at the end of the query. */
 static bool
-reads_all_first(const Plan *plan)
+reads_all(const Plan *plan)
 {
-	return IsA(plan, Sort) || (IsA(plan, Agg) && ((const Agg *) plan)->aggstrategy != AGG_SORTED);
+	return IsA(plan, Sort) || IsA(plan, ModifyTable) ||
+		(IsA(plan, Agg) && ((const Agg *) plan)->aggstrategy != AGG_SORTED);
 }
 
 /* Of making the rows of a node, which is not yet evaluating its target list. */
@@ -140,7 +141,6 @@ find_row_effects(Plan *plan, Effects *effects)
 	switch (nodeTag(plan))
 	{
 		case T_LockRows:
-		case T_ModifyTable:
 			effects->found = true;
 			break;
 		case T_NestLoop:
@@ -161,7 +161,7 @@ find_row_effects(Plan *plan, Effects *effects)
 		default:
 			break;
 	}
-	if (!effects->found && !reads_all_first(plan))
+	if (!effects->found && !reads_all(plan))
 		visit_children(plan, find_effects, effects);
 }
 

@@ -125,6 +125,7 @@ FROM target t JOIN note n ON n.id = t.id % 1000;
 COPY (SELECT id, textcls.classify(body) FROM note WHERE id BETWEEN 45 AND 55 ORDER BY id) TO STDOUT;
 WITH gone AS (DELETE FROM target WHERE id > 1000 AND textcls.classify(label) IS NOT NULL RETURNING id) SELECT count(*) FROM gone;
 CREATE TABLE merged AS SELECT id, label FROM note;
+EXPLAIN (COSTS OFF) WITH gone AS (DELETE FROM merged RETURNING *) INSERT INTO target SELECT id, textcls.classify(label) FROM gone;
 MERGE INTO merged c USING (SELECT id, textcls.classify(body) AS l FROM note) n ON c.id = n.id AND c.label = n.l
 	WHEN MATCHED THEN DELETE WHEN NOT MATCHED THEN DO NOTHING;
 SELECT count(*) AS left FROM merged;
