@@ -207,6 +207,10 @@ CREATE FUNCTION textcls.engine(OUT name text, OUT value text) RETURNS SETOF reco
 -- Whether the current user may use a version: what the views show is filtered by it.
 CREATE FUNCTION textcls.may_use(weights oid) RETURNS bool
 	AS 'MODULE_PATHNAME', 'textcls_may_use' LANGUAGE C STABLE PARALLEL SAFE;
+-- is_new false: the file was there.
+CREATE FUNCTION textcls.prepare(INOUT model text DEFAULT NULL, INOUT "precision" text DEFAULT NULL, OUT version int,
+		OUT kernel text, OUT layout text, OUT bytes bigint, OUT is_new bool, OUT milliseconds float8)
+	AS 'MODULE_PATHNAME', 'textcls_prepare' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000;
 -- Files of prepared weights that the current user may know of.
 CREATE FUNCTION textcls.prepared_files(OUT model text, OUT version int, OUT "precision" text, OUT kernel text, OUT layout text,
 		OUT bytes bigint, OUT prepared_at timestamptz, OUT last_used_at timestamptz, OUT is_mapped bool, OUT is_verified bool)

@@ -1,22 +1,70 @@
 /*
  * prepared_api.c
- *		The prepared files: what there is.
+ *		The prepared files: make one, and what there is.
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "catalog/pg_authid.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "portability/instr_time.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "bridge/engine.h"
 #include "kernels/packed.h"
+#include "store/model_cache.h"
 #include "store/model_catalog.h"
 #include "store/prepared_directory.h"
 #include "store/prepared_file.h"
 
+PG_FUNCTION_INFO_V1(textcls_prepare);
 PG_FUNCTION_INFO_V1(textcls_prepared_files);
+
+/* The kernel of the precision that a call names. */
+static const TclsPackedKernel *
+kernel_of(const char *precision)
+{
+	for (int i = 0; i < TCLS_PRECISION_COUNT; i++)
+		if (strcmp(precision, tcls_precision_name(i)) == 0)
+			return tcls_packed_best(i);
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("there is no precision \"%s\"", precision),
+			 errhint("Use \"fp32\", \"bf16\" or \"int8\".")));
+}
+
+Datum
+textcls_prepare(PG_FUNCTION_ARGS)
+{
+	TclsVersion *version = tcls_catalog_resolve(PG_ARGISNULL(0) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(0)), 0);
+	const TclsPackedKernel *kernel;
+	Datum		values[8];
+	bool		nulls[8] = {false};
+	TupleDesc	desc;
+	instr_time	start;
+	instr_time	duration;
+	bool		was_built;
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	tcls_engine_start();
+	kernel = kernel_of(PG_ARGISNULL(1) ? "fp32" : text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	INSTR_TIME_SET_CURRENT(start);
+	values[5] = Int64GetDatum((int64) tcls_cache_prepare(&was_built, version, kernel));
+	INSTR_TIME_SET_CURRENT(duration);
+	INSTR_TIME_SUBTRACT(duration, start);
+	values[0] = CStringGetTextDatum(version->model);
+	values[1] = CStringGetTextDatum(tcls_precision_name(kernel->precision));
+	values[2] = Int32GetDatum(version->number);
+	values[3] = CStringGetTextDatum(kernel->name);
+	values[4] = CStringGetTextDatum(kernel->layout);
+	values[6] = BoolGetDatum(was_built);
+	values[7] = Float8GetDatum(INSTR_TIME_GET_MILLISEC(duration));
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(desc, values, nulls)));
+}
 
 /* The version that a file is of and that the caller may use, a deployed one first; NULL where there is none. */
 static TclsVersion *

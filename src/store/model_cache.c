@@ -30,6 +30,7 @@ typedef struct CachedModel
 	LocalTransactionId last_used;
 	MemoryContext context;		/* holds all of it, the mapping included */
 	TclsMappedFile *file;		/* or NULL: memory of its own */
+	bool		was_built;		/* the file, by this process */
 	TclsPrepared model;
 } CachedModel;
 
@@ -117,7 +118,8 @@ build(CachedModel *entry, const TclsVersion *version, int elevel)
 		return;
 	scratch = AllocSetContextCreate(CurrentMemoryContext, "textcls image", ALLOCSET_SMALL_SIZES);
 	image = create_image(&size, version, entry->kernel, tcls_host_create(scratch));
-	if (tcls_prepared_file_write(image, size, version->fingerprint, entry->kernel->layout, elevel))
+	entry->was_built = tcls_prepared_file_write(image, size, version->fingerprint, entry->kernel->layout, elevel);
+	if (entry->was_built)
 		entry->file = tcls_prepared_file_map(&entry->model, version->fingerprint, entry->kernel, entry->context);
 	MemoryContextDelete(scratch);
 }
@@ -152,9 +154,9 @@ load_private(CachedModel *entry, const TclsVersion *version)
 	tcls_host_check(tcls_prepared_open(&entry->model, image, size, entry->kernel, false, host), host);
 }
 
-/* Make the model ready in a new context that the caller owns. */
+/* An entry without its model, in a new context that the caller owns. */
 static CachedModel *
-load_model(const TclsVersion *version, const TclsPackedKernel *kernel)
+create_entry(const TclsVersion *version, const TclsPackedKernel *kernel)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "textcls model", ALLOCSET_SMALL_SIZES);
 	CachedModel *entry = MemoryContextAllocZero(context, sizeof(CachedModel));
@@ -162,9 +164,40 @@ load_model(const TclsVersion *version, const TclsPackedKernel *kernel)
 	entry->context = context;
 	entry->kernel = kernel;
 	memcpy(entry->fingerprint, version->fingerprint, PG_SHA256_DIGEST_LENGTH);
+	return entry;
+}
+
+/* Make the model ready in a new context that the caller owns. */
+static CachedModel *
+load_model(const TclsVersion *version, const TclsPackedKernel *kernel)
+{
+	CachedModel *entry = create_entry(version, kernel);
+
 	if (!tcls_setting_share_weights || !map_or_build(entry, version, WARNING))
 		load_private(entry, version);
 	return entry;
+}
+
+size_t
+tcls_cache_prepare(bool *was_built, const TclsVersion *version, const TclsPackedKernel *kernel)
+{
+	CachedModel *entry = create_entry(version, kernel);
+	size_t		size;
+
+	if (!tcls_setting_share_weights)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("prepared weights are not shared"),
+				 errhint("Set textcls.share_weights to on.")));
+	if (!map_or_build(entry, version, ERROR))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("the prepared file of model \"%s\" version %d cannot be read", version->model, version->number),
+				 errhint("The server's log says more.")));
+	*was_built = entry->was_built;
+	size = tcls_prepared_file_size(entry->file);
+	MemoryContextDelete(entry->context);
+	return size;
 }
 
 const TclsPrepared *

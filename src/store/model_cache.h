@@ -15,6 +15,12 @@
  */
 extern const TclsPrepared *tcls_cache_model(const TclsVersion *version);
 
+/*
+ * Make sure that there is a prepared file for this kernel; its size, and whether it was built now.  An ERROR
+ * where it cannot be made.
+ */
+extern size_t tcls_cache_prepare(bool *was_built, const TclsVersion *version, const TclsPackedKernel *kernel);
+
 /* The stored form read into memory of the host, for training and export; sha256 checked. */
 extern void tcls_cache_read_stored(TclsStoredModel *out, const TclsVersion *version, TclsHost *host);
 

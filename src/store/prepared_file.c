@@ -185,6 +185,12 @@ tcls_prepared_file_used(TclsMappedFile *file)
 	tcls_prepared_touch(file->name);
 }
 
+size_t
+tcls_prepared_file_size(const TclsMappedFile *file)
+{
+	return file->status.st_size;
+}
+
 bool
 tcls_prepared_file_is_mapped(const char *name, const struct stat *status)
 {
@@ -355,7 +361,10 @@ tcls_prepared_file_write(const void *image, size_t size, const uint8 *fingerprin
 	int			error;
 
 	if (tcls_engine_directory() == NULL)
+	{
+		refuse(elevel, "no directory for them", errno);
 		return false;
+	}
 	tcls_prepared_sweep();
 	if (!tcls_prepared_make_room(size))
 	{

@@ -25,6 +25,8 @@ extern TclsMappedFile *tcls_prepared_file_map(TclsPrepared *model, const uint8 *
 /* To be told at each use: the time of the last one decides which files are removed first.  Cheap. */
 extern void tcls_prepared_file_used(TclsMappedFile *file);
 
+extern size_t tcls_prepared_file_size(const TclsMappedFile *file);
+
 /* Whether this process has mapped the file that has this name and status. */
 extern bool tcls_prepared_file_is_mapped(const char *name, const struct stat *status);
 

@@ -59,6 +59,8 @@ is($node->safe_psql('postgres', $row), '', 'no file, no row');
 is($node->safe_psql('postgres', question('tiny') . "; $row"), "$answer{tiny}\ntiny|1|t|t|t|t|t", 'a file that this session uses');
 is($node->safe_psql('postgres', $row), 'tiny|1|t|t|t|f|t', 'in another session it is not mapped');
 is($node->safe_psql('postgres', 'SELECT bytes FROM textcls.prepared'), -s file_of('tiny'), 'its size');
+is($node->safe_psql('postgres', 'SELECT precision, kernel IS NOT NULL, layout LIKE precision || $$-%$$ FROM textcls.prepared'),
+	'fp32|t|t', 'its precision and kernel');
 $node->restart;
 is($node->safe_psql('postgres', $row), 'tiny|1|t|t|t|f|f', 'after a restart it is not verified');
 is($node->safe_psql('postgres', question('tiny') . "; $row"), "$answer{tiny}\ntiny|1|t|t|t|t|t", 'until it is used');
@@ -102,6 +104,58 @@ is($node->safe_psql('postgres', question('other')), $answer{other}, 'another is 
 is(join(' ', map { -e $_ ? 1 : 0 } $old[0], "$old[0].ok", $old[1], "$old[1].ok", $file), '0 0 1 1 1',
 	'what was not used for a week is removed, what is used stays');
 unlink $old[1], "$old[1].ok";
+
+# ---------- prepare ----------
+
+# What a call raises.
+sub refused
+{
+	my ($name, $sql, $pattern) = @_;
+	my ($rc, $out, $error) = $node->psql('postgres', $sql);
+
+	like($error, $pattern, "$name: the error says why");
+	unlike($error, qr/WARNING/, "$name: and no warning");
+}
+
+my $third = q{SELECT model, precision, version, kernel IS NOT NULL, layout LIKE 'fp32%', bytes, is_new, milliseconds >= 0 FROM textcls.prepare('third', 'fp32')};
+is($node->safe_psql('postgres', $third), 'third|fp32|1|t|t|' . (-s file_of('third')) . '|t|t', 'a file is prepared');
+is($node->safe_psql('postgres', $third), 'third|fp32|1|t|t|' . (-s file_of('third')) . '|f|t', 'the second time it is there');
+is($node->safe_psql('postgres', question('third') . q{; SELECT count(*) FROM textcls.prepared WHERE is_mapped}), "$answer{third}\n1", 'and used');
+is($node->safe_psql('postgres', q{
+	SELECT is_new FROM textcls.prepare('third', 'int8'); SELECT is_new FROM textcls.prepare('third', 'int8');
+	SELECT count(DISTINCT precision), count(DISTINCT layout) FROM textcls.prepared WHERE model = 'third'}), "t\nf\n2|2",
+	'another precision is another file');
+unlink grep { /int8/ } prepared();
+refused('no right', "SET ROLE nobody; SELECT textcls.prepare('third')", qr/ERROR:  permission denied for model "third"/);
+refused('no such model', q{SELECT textcls.prepare('none')}, qr/ERROR:  model "none" does not exist/);
+refused('no such precision', q{SELECT textcls.prepare('third', 'fp8')}, qr/ERROR:  there is no precision "fp8"\nHINT:  Use "fp32"/);
+refused('not shared', q{SET textcls.share_weights = off; SELECT textcls.prepare('third')}, qr/ERROR:  prepared weights are not shared/);
+unlink file_of('third');
+refused('over the limit', q{SET textcls.prepared_size_limit = '1kB'; SELECT textcls.prepare('third')},
+	qr/ERROR:  could not share prepared weights: a file of \d+ kB is over textcls.prepared_size_limit/);
+chmod 0500, $directory;
+refused('read-only', q{SELECT textcls.prepare('third')}, qr/ERROR:  could not share prepared weights: could not write a file: Permission denied/);
+chmod 0700, $directory;
+
+# ---------- another processor under the same data directory ----------
+
+SKIP:
+{
+	skip 'no textcls.max_isa', 5
+	  if $node->safe_psql('postgres', q{LOAD 'textcls'; SELECT count(*) FROM pg_settings WHERE name = 'textcls.max_isa'}) eq '0';
+
+	my (%layout, %value);
+	for my $isa ('plain', 'auto', 'plain')
+	{
+		my $said = $node->safe_psql('postgres', "SET textcls.max_isa = '$isa'; SET textcls.precision = 'fp32'; " . question('tiny')
+			  . '; SELECT layout FROM textcls.prepared WHERE is_mapped');
+		($value{$isa}, $layout{$isa}) = split /\n/, $said;
+		cmp_ok(abs($value{$isa} - $answer{tiny}), '<', 0.001, "$isa: the answer is right");
+	}
+	isnt($layout{plain}, $layout{auto}, 'each has a file of its own');
+	is($node->safe_psql('postgres', q{SELECT count(*) FROM textcls.prepared WHERE model = 'tiny'}), 2, 'and both stay');
+	unlink grep { /\Q$layout{plain}\E$/ } prepared();
+}
 
 # ---------- the limit ----------
 
@@ -151,7 +205,7 @@ $busy->quit;
 
 SKIP:
 {
-	skip 'no prlimit', 6 if system('prlimit --version >/dev/null 2>&1') != 0;
+	skip 'no prlimit', 7 if system('prlimit --version >/dev/null 2>&1') != 0;
 
 	# The limit of a process is met where the disk would be full: when the file's blocks are allocated.
 	my $full = $node->background_psql('postgres', on_error_stop => 0);
@@ -162,6 +216,9 @@ SKIP:
 	like($full->{stderr}, qr/WARNING:  could not share prepared weights: could not write a file: File too large/, 'a warning says why');
 	is(scalar(() = $full->{stderr} =~ /WARNING/g), 1, 'once');
 	is(join(' ', prepared(), glob "$directory/*.tmp"), '', 'nothing is left');
+	$full->{stderr} = '';
+	$full->query("SELECT textcls.prepare('third')");
+	like($full->{stderr}, qr/ERROR:  could not share prepared weights: could not write a file: File too large/, 'prepare() raises it');
 	$full->quit;
 	is($node->safe_psql('postgres', question('tiny') . '; SELECT count(*) FROM textcls.prepared WHERE is_mapped'), "$answer{tiny}\n1", 'others build it');
 }
