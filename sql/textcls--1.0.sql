@@ -11,6 +11,8 @@ CREATE TABLE textcls.model (
 		CHECK (purpose OPERATOR(pg_catalog.=) ANY (ARRAY['tokenizer', 'encoder', 'classifier'])),
 	deployed_version pg_catalog.int8,	-- no foreign key: a circle breaks restore
 	previous_version pg_catalog.int8,	-- what rollback goes to
+	precision pg_catalog.text NOT NULL DEFAULT 'auto'
+		CHECK (precision OPERATOR(pg_catalog.=) ANY (ARRAY['auto', 'fp32', 'bf16', 'int8'])),
 	last_number pg_catalog.int4 NOT NULL,	-- of a version; numbers are not used again
 	created_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now()
 );
@@ -27,6 +29,9 @@ CREATE TABLE textcls.model_version (
 	sha256 pg_catalog.bytea,	-- of the large object's bytes
 	fingerprint pg_catalog.bytea NOT NULL,	-- of config, tokenizer and weights; names the prepared file
 	weights pg_catalog.oid,		-- of type oid, so that vacuumlo spares the objects
+	int8_rows pg_catalog.int8,	-- rows on which int8 was compared with fp32; NULL: none
+	int8_agreement pg_catalog.float8,	-- share of them with the same answer
+	int8_accuracy_change pg_catalog.float8,	-- NULL: the rows had no labels
 	created_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now(),
 	UNIQUE (model, number)
 );
@@ -188,6 +193,8 @@ CREATE FUNCTION textcls.deploy(model text, version int) RETURNS void
 	AS 'MODULE_PATHNAME', 'textcls_deploy' LANGUAGE C STRICT VOLATILE PARALLEL UNSAFE;
 CREATE FUNCTION textcls.rollback(model text) RETURNS int
 	AS 'MODULE_PATHNAME', 'textcls_rollback' LANGUAGE C STRICT VOLATILE PARALLEL UNSAFE;
+CREATE FUNCTION textcls.set_precision(model text, "precision" text) RETURNS void
+	AS 'MODULE_PATHNAME', 'textcls_set_precision' LANGUAGE C STRICT VOLATILE PARALLEL UNSAFE;
 CREATE FUNCTION textcls.drop_model(model text, version int DEFAULT NULL) RETURNS int
 	AS 'MODULE_PATHNAME', 'textcls_drop_model' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 CREATE FUNCTION textcls.drop_all_models() RETURNS int
@@ -202,7 +209,7 @@ CREATE FUNCTION textcls.verify(OUT model text, OUT version int, OUT weights oid,
 CREATE FUNCTION textcls.repair(OUT model text, OUT version int, OUT weights oid, OUT action text)
 		RETURNS SETOF record
 	AS 'MODULE_PATHNAME', 'textcls_repair' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-CREATE FUNCTION textcls.engine(OUT name text, OUT value text) RETURNS SETOF record
+CREATE FUNCTION textcls.engine(model text DEFAULT NULL, OUT name text, OUT value text) RETURNS SETOF record
 	AS 'MODULE_PATHNAME', 'textcls_engine' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 -- Whether the current user may use a version: what the views show is filtered by it.
 CREATE FUNCTION textcls.may_use(weights oid) RETURNS bool
@@ -222,7 +229,7 @@ REVOKE ALL ON FUNCTION textcls.drop_all_models(), textcls.verify(), textcls.repa
 -- Views: each role sees its own
 
 CREATE VIEW textcls.models WITH (security_barrier) AS
-	SELECT m.name, m.purpose, d.number AS deployed_version, p.number AS previous_version,
+	SELECT m.name, m.purpose, d.number AS deployed_version, p.number AS previous_version, m.precision,
 		(SELECT pg_catalog.count(*) FROM textcls.model_version v WHERE v.model OPERATOR(pg_catalog.=) m.name) AS versions,
 		o.lomowner::regrole AS owner, d.metrics, d.created_at AS deployed_version_created_at, m.created_at
 	FROM textcls.model m
@@ -238,7 +245,8 @@ CREATE VIEW textcls.model_versions WITH (security_barrier) AS
 		CASE WHEN m.purpose OPERATOR(pg_catalog.=) 'classifier' THEN ARRAY(
 			SELECT l.value FROM pg_catalog.jsonb_each_text(v.config OPERATOR(pg_catalog.->) 'id2label') l
 			ORDER BY l.key::int) END AS labels,
-		v.metrics, v.options, v.config, v.weights, v.sha256, v.created_at
+		v.metrics, v.int8_rows, v.int8_agreement, v.int8_accuracy_change, v.options, v.config, v.weights, v.sha256,
+		v.created_at
 	FROM textcls.model_version v
 		JOIN textcls.model m ON m.name OPERATOR(pg_catalog.=) v.model
 		LEFT JOIN textcls.model_version b ON b.id OPERATOR(pg_catalog.=) v.base_version

@@ -389,6 +389,37 @@ cpu_features(void)
 	return features.data;
 }
 
+/* The kernel of a precision; bf16 is never emulated. */
+static char *
+kernel_fact(TclsPrecision precision)
+{
+	const TclsPackedKernel *kernel = tcls_packed_best(precision);
+
+	if (kernel->is_plain && precision == TCLS_BF16)
+		return psprintf("none: it takes AVX-512 BF16 or AMX and oneDNN (%s); fp32 answers for it",
+						tcls_onednn_status());
+	return pstrdup(kernel->name);
+}
+
+/* Those of this library that the CPU, textcls.max_isa or the self-test rules out. */
+static char *
+kernels_not_used(void)
+{
+	StringInfoData names;
+
+	initStringInfo(&names);
+	for (int i = 0; i < tcls_packed_kernel_count(); i++)
+	{
+		const TclsPackedKernel *kernel = tcls_packed_kernel(i);
+
+		if (tcls_packed_available(kernel))
+			continue;
+		appendStringInfo(&names, "%s%s (%s)", names.len > 0 ? "; " : "", kernel->name,
+						 kernel->available() ? "fails its self-test" : "not with this CPU and its libraries");
+	}
+	return names.len > 0 ? names.data : pstrdup("none");
+}
+
 TclsEngineFact *
 tcls_engine_facts(int *count)
 {
@@ -399,7 +430,12 @@ tcls_engine_facts(int *count)
 		{"library", (char *) tcls_gemm_library()},
 		{"self-test", psprintf("%s%s%s", gemm_outcome, packed_outcome[0] != '\0' ? "; " : "", packed_outcome)},
 		{"cpu features", cpu_features()},
-		{"precision", "fp32"},
+		{"precision", (char *) tcls_settings_precision_word(tcls_setting_precision)},
+		{"instruction set", (char *) tcls_isa_name(tcls_isa())},
+		{"fp32 kernel", kernel_fact(TCLS_FP32)},
+		{"bf16 kernel", kernel_fact(TCLS_BF16)},
+		{"int8 kernel", kernel_fact(TCLS_INT8)},
+		{"kernels not used", kernels_not_used()},
 		{"directory", directory != NULL ? (char *) directory : "none"},
 		{"shared weights", tcls_setting_share_weights && directory != NULL ? "on" : "off"},
 	};

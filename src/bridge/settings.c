@@ -21,14 +21,34 @@ int			tcls_setting_checkpoint_interval_s;
 bool		tcls_setting_share_weights;
 int			tcls_setting_prepared_size_limit_kb;
 char	   *tcls_setting_gemm_path;
+int			tcls_setting_precision;
+int			tcls_setting_max_isa;
 bool		tcls_setting_batch;
 int			tcls_setting_batch_rows;
 
-const char *const tcls_settings_of_computing[] = {"textcls.gemm_path", NULL};
+const char *const tcls_settings_of_computing[] = {"textcls.gemm_path", "textcls.max_isa", NULL};
 
 static const struct config_enum_entry tag_on_error_options[] = {
 	{"error", TCLS_TAG_ERROR, false},
 	{"warn", TCLS_TAG_WARN, false},
+	{NULL, 0, false}
+};
+
+static const struct config_enum_entry precision_options[] = {
+	{"auto", TCLS_PRECISION_AUTO, false},
+	{"fp32", TCLS_FP32, false},
+	{"bf16", TCLS_BF16, false},
+	{"int8", TCLS_INT8, false},
+	{NULL, 0, false}
+};
+
+static const struct config_enum_entry max_isa_options[] = {
+	{"auto", TCLS_ISA_COUNT, false},
+	{"plain", TCLS_ISA_PLAIN, false},
+	{"avx2", TCLS_ISA_AVX2, false},
+	{"avx512", TCLS_ISA_AVX512, false},
+	{"avx512_vnni", TCLS_ISA_AVX512_VNNI, false},
+	{"amx", TCLS_ISA_AMX, false},
 	{NULL, 0, false}
 };
 
@@ -77,6 +97,46 @@ static const StringSetting string_settings[] = {
 	&tcls_setting_gemm_path, "auto", PGC_SUSET},
 };
 
+bool
+tcls_settings_read_precision(int *precision, const char *word)
+{
+	for (const struct config_enum_entry *option = precision_options; option->name != NULL; option++)
+		if (strcmp(word, option->name) == 0)
+		{
+			*precision = option->val;
+			return true;
+		}
+	return false;
+}
+
+const char *
+tcls_settings_precision_word(int precision)
+{
+	return precision == TCLS_PRECISION_AUTO ? "auto" : tcls_precision_name((TclsPrecision) precision);
+}
+
+static void
+assign_max_isa(int value, void *extra)
+{
+	tcls_isa_select(value == TCLS_ISA_COUNT ? TCLS_ISA_BEST : (TclsIsa) value);
+}
+
+static void
+define_enums(void)
+{
+	DefineCustomEnumVariable("textcls.tag_on_error",
+							 "What tag() does with a row it cannot label: raise, or warn and keep it with NULL.",
+							 NULL, &tcls_setting_tag_on_error, TCLS_TAG_ERROR, tag_on_error_options,
+							 PGC_USERSET, 0, NULL, NULL, NULL);
+	DefineCustomEnumVariable("textcls.precision",
+							 "Numbers that models compute with; anything but auto goes before the model's own.",
+							 NULL, &tcls_setting_precision, TCLS_PRECISION_AUTO, precision_options,
+							 PGC_USERSET, 0, NULL, NULL, NULL);
+	DefineCustomEnumVariable("textcls.max_isa", "Instructions of the CPU that are used at most.",
+							 NULL, &tcls_setting_max_isa, TCLS_ISA_COUNT, max_isa_options,
+							 PGC_SUSET, 0, NULL, assign_max_isa, NULL);
+}
+
 void
 tcls_settings_define(void)
 {
@@ -99,9 +159,6 @@ tcls_settings_define(void)
 							 NULL, &tcls_setting_share_weights, true, PGC_SUSET, 0, NULL, NULL, NULL);
 	DefineCustomBoolVariable("textcls.batch", "Computes the texts of several rows of a query together.",
 							 NULL, &tcls_setting_batch, true, PGC_USERSET, 0, NULL, NULL, NULL);
-	DefineCustomEnumVariable("textcls.tag_on_error",
-							 "What tag() does with a row it cannot label: raise, or warn and keep it with NULL.",
-							 NULL, &tcls_setting_tag_on_error, TCLS_TAG_ERROR, tag_on_error_options,
-							 PGC_USERSET, 0, NULL, NULL, NULL);
+	define_enums();
 	MarkGUCPrefixReserved("textcls");
 }

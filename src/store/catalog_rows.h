@@ -12,7 +12,8 @@ enum ModelColumn
 	MODEL_NAME = 1,
 	MODEL_PURPOSE,
 	MODEL_DEPLOYED_VERSION,
-	MODEL_PREVIOUS_VERSION
+	MODEL_PREVIOUS_VERSION,
+	MODEL_PRECISION
 };
 
 enum VersionColumn
@@ -27,7 +28,10 @@ enum VersionColumn
 	VERSION_OPTIONS,
 	VERSION_SHA256,
 	VERSION_FINGERPRINT,
-	VERSION_WEIGHTS
+	VERSION_WEIGHTS,
+	VERSION_INT8_ROWS,
+	VERSION_INT8_AGREEMENT,
+	VERSION_INT8_ACCURACY_CHANGE
 };
 
 typedef struct TclsModelRow
@@ -36,6 +40,7 @@ typedef struct TclsModelRow
 	char	   *purpose;
 	int64		deployed_version;	/* 0: none */
 	int64		previous_version;	/* 0: none */
+	int			precision;		/* a TclsPrecision or TCLS_PRECISION_AUTO */
 } TclsModelRow;
 
 /* Rows (TclsModelRow *) of one model, or of all when NULL, by name. */

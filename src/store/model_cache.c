@@ -17,6 +17,7 @@
 #include "bridge/settings.h"
 #include "store/large_object.h"
 #include "store/model_cache.h"
+#include "store/model_precision.h"
 #include "store/prepared_file.h"
 
 /* Models kept although no transaction uses them. */
@@ -207,7 +208,7 @@ tcls_cache_model(const TclsVersion *version)
 	CachedModel *entry;
 
 	tcls_engine_start();
-	kernel = tcls_packed_best(TCLS_FP32);
+	kernel = tcls_precision_kernel(NULL, version);
 	entry = cache_lookup(version, kernel);
 	if (entry == NULL)
 	{

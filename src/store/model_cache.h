@@ -11,7 +11,8 @@
 /*
  * The ready model of a version, valid to the end of the transaction at least.  On a miss
  * the prepared file is mapped, or built first (once a server, see README.md of this room), or, where that
- * is impossible, the model is read into private memory with one WARNING.  Starts the engine.
+ * is impossible, the model is read into private memory with one WARNING.  Starts the engine.  The precision is
+ * that of model_precision.h.
  */
 extern const TclsPrepared *tcls_cache_model(const TclsVersion *version);
 

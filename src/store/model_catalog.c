@@ -16,6 +16,7 @@
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/float.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -88,6 +89,16 @@ get_int64(HeapTuple tuple, int column, TupleDesc desc)
 	return isnull ? 0 : DatumGetInt64(value);
 }
 
+/* missing where it is NULL. */
+static double
+get_float8(HeapTuple tuple, int column, TupleDesc desc, double missing)
+{
+	bool		isnull;
+	Datum		value = heap_getattr(tuple, column, desc, &isnull);
+
+	return isnull ? missing : DatumGetFloat8(value);
+}
+
 static char *
 get_cstring(HeapTuple tuple, int column, TupleDesc desc)
 {
@@ -123,6 +134,8 @@ read_model_row(HeapTuple tuple, TupleDesc desc)
 	row->purpose = get_cstring(tuple, MODEL_PURPOSE, desc);
 	row->deployed_version = get_int64(tuple, MODEL_DEPLOYED_VERSION, desc);
 	row->previous_version = get_int64(tuple, MODEL_PREVIOUS_VERSION, desc);
+	if (!tcls_settings_read_precision(&row->precision, get_cstring(tuple, MODEL_PRECISION, desc)))
+		elog(ERROR, "model \"%s\" has an unknown precision", row->name);
 	return row;
 }
 
@@ -169,6 +182,9 @@ read_version(HeapTuple tuple, TupleDesc desc)
 	version->weights = isnull ? InvalidOid : DatumGetObjectId(value);
 	get_digest(version->sha256, tuple, VERSION_SHA256, desc);
 	get_digest(version->fingerprint, tuple, VERSION_FINGERPRINT, desc);
+	version->int8.rows = get_int64(tuple, VERSION_INT8_ROWS, desc);
+	version->int8.agreement = get_float8(tuple, VERSION_INT8_AGREEMENT, desc, 0);
+	version->int8.accuracy_change = get_float8(tuple, VERSION_INT8_ACCURACY_CHANGE, desc, get_float8_nan());
 	return version;
 }
 
@@ -177,6 +193,7 @@ set_model_fields(TclsVersion *version, const TclsModelRow *row)
 {
 	version->purpose = row->purpose;
 	version->is_deployed = version->id == row->deployed_version;
+	version->precision = row->precision;
 }
 
 TclsVersion *

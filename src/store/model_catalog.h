@@ -14,6 +14,14 @@
 #include "nodes/pg_list.h"
 #include "utils/jsonb.h"
 
+/* How int8 compares with fp32 on rows of a table. */
+typedef struct TclsInt8Check
+{
+	int64		rows;			/* 0: never compared */
+	double		agreement;		/* share of the rows that get the same label, or labels */
+	double		accuracy_change;	/* of int8 against fp32; NaN where the rows have no labels */
+} TclsInt8Check;
+
 typedef struct TclsVersion
 {
 	int64		id;				/* unique in the database */
@@ -25,6 +33,8 @@ typedef struct TclsVersion
 	uint8		sha256[32];		/* of the large object's bytes */
 	uint8		fingerprint[32];	/* of config, tokenizer and weights: equal for equal content only */
 	bool		is_deployed;
+	int			precision;		/* the model's: a TclsPrecision or TCLS_PRECISION_AUTO */
+	TclsInt8Check int8;
 } TclsVersion;
 
 /*
@@ -71,6 +81,7 @@ typedef struct TclsNewVersion
 	uint8		sha256[32];
 	Jsonb	   *metrics;		/* or NULL */
 	Jsonb	   *options;		/* training options, or NULL */
+	TclsInt8Check int8;			/* rows 0: not compared */
 	bool		deploy;			/* always done for a model's first version */
 } TclsNewVersion;
 
@@ -81,6 +92,12 @@ typedef struct TclsNewVersion
 extern int64 tcls_catalog_publish(const TclsNewVersion *version, int32 *number);
 
 extern void tcls_catalog_deploy(const char *model, int32 number);
+
+/* The precision of all versions of a model, which textcls.precision may overrule in a session. */
+extern void tcls_catalog_set_precision(const char *model, int precision);
+
+/* Store a comparison with a version; the caller must own the model. */
+extern void tcls_catalog_set_int8(const TclsVersion *version, const TclsInt8Check *check);
 
 /* Swaps the deployed and the previously deployed version; the number now deployed. */
 extern int32 tcls_catalog_rollback(const char *model);

@@ -8,6 +8,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
@@ -29,6 +31,7 @@
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
+#include "bridge/settings.h"
 #include "store/catalog_rows.h"
 #include "store/large_object.h"
 #include "store/model_catalog.h"
@@ -198,15 +201,28 @@ take_number(const TclsNewVersion *version)
 	return number;
 }
 
+/* The three columns of a comparison. */
+static void
+put_int8_check(Datum *values, char *nulls, const TclsInt8Check *check)
+{
+	values[0] = Int64GetDatum(check->rows);
+	values[1] = Float8GetDatum(check->agreement);
+	values[2] = Float8GetDatum(check->accuracy_change);
+	nulls[0] = nulls[1] = check->rows == 0 ? 'n' : ' ';
+	nulls[2] = check->rows == 0 || isnan(check->accuracy_change) ? 'n' : ' ';
+}
+
 static int64
 insert_version(const TclsNewVersion *version, int32 number)
 {
-	Oid			types[] = {TEXTOID, INT4OID, INT8OID, TEXTOID, TEXTOID, JSONBOID, JSONBOID, BYTEAOID, BYTEAOID, OIDOID};
+	Oid			types[] = {TEXTOID, INT4OID, INT8OID, TEXTOID, TEXTOID, JSONBOID, JSONBOID, BYTEAOID, BYTEAOID, OIDOID,
+		INT8OID, FLOAT8OID, FLOAT8OID};
 	Datum		values[lengthof(types)];
-	char		nulls[lengthof(types) + 1] = "          ";
+	char		nulls[lengthof(types) + 1];
 	uint8		fingerprint[PG_SHA256_DIGEST_LENGTH];
 	int64		id;
 
+	memset(nulls, ' ', lengthof(types));
 	compute_fingerprint(fingerprint, version);
 	values[0] = CStringGetTextDatum(version->model);
 	values[1] = Int32GetDatum(number);
@@ -218,14 +234,15 @@ insert_version(const TclsNewVersion *version, int32 number)
 	values[7] = digest_datum(version->sha256);
 	values[8] = digest_datum(fingerprint);
 	values[9] = ObjectIdGetDatum(version->weights);
+	put_int8_check(values + 10, nulls + 10, &version->int8);
 	nulls[2] = version->base_version == 0 ? 'n' : ' ';
 	nulls[5] = version->metrics == NULL ? 'n' : ' ';
 	nulls[6] = version->options == NULL ? 'n' : ' ';
 	nulls[9] = OidIsValid(version->weights) ? ' ' : 'n';
 	tcls_catalog_execute("INSERT INTO textcls.model_version "
 						 "(model, number, base_version, config, tokenizer, metrics, options, sha256, fingerprint, "
-						 "weights) "
-						 "VALUES ($1, $2, $3, $4::jsonb, $5, $6, $7, $8, $9, $10) RETURNING id",
+						 "weights, int8_rows, int8_agreement, int8_accuracy_change) "
+						 "VALUES ($1, $2, $3, $4::jsonb, $5, $6, $7, $8, $9, $10, $11, $12, $13) RETURNING id",
 						 lengthof(types), types, values, nulls, true);
 	id = fetched_int64(1);
 	SPI_finish();
@@ -403,6 +420,36 @@ tcls_catalog_deploy(const char *model, int32 number)
 	List	   *versions = tcls_catalog_lock(model, &deployed, &previous);
 
 	tcls_catalog_set_deployed(model, version_numbered(versions, model, number)->id);
+	tcls_catalog_end_change();
+}
+
+void
+tcls_catalog_set_precision(const char *model, int precision)
+{
+	Oid			types[] = {TEXTOID, TEXTOID};
+	Datum		values[] = {CStringGetTextDatum(model), CStringGetTextDatum(tcls_settings_precision_word(precision))};
+	int64		deployed;
+	int64		previous;
+
+	(void) tcls_catalog_lock(model, &deployed, &previous);
+	tcls_catalog_execute("UPDATE textcls.model SET precision = $2 WHERE name = $1", 2, types, values, NULL, false);
+	tcls_catalog_end_change();
+}
+
+void
+tcls_catalog_set_int8(const TclsVersion *version, const TclsInt8Check *check)
+{
+	Oid			types[] = {INT8OID, INT8OID, FLOAT8OID, FLOAT8OID};
+	Datum		values[lengthof(types)] = {Int64GetDatum(version->id)};
+	char		nulls[] = "    ";
+	int64		deployed;
+	int64		previous;
+	List	   *versions = tcls_catalog_lock(version->model, &deployed, &previous);
+
+	(void) version_numbered(versions, version->model, version->number);
+	put_int8_check(values + 1, nulls + 1, check);
+	tcls_catalog_execute("UPDATE textcls.model_version SET int8_rows = $2, int8_agreement = $3, "
+						 "int8_accuracy_change = $4 WHERE id = $1", lengthof(types), types, values, nulls, false);
 	tcls_catalog_end_change();
 }
 
