@@ -6,7 +6,7 @@ DATA       = $(wildcard sql/textcls--*.sql)
 
 # The rooms, lowest level first; src/README.md draws them.
 CORE_ROOMS = base kernels tokenizer encoder model evaluate classify train
-PG_ROOMS   = bridge store jobs api
+PG_ROOMS   = bridge store jobs query api
 CORE_OBJS  = $(patsubst %.c,%.o,$(foreach room,$(CORE_ROOMS),$(sort $(wildcard src/$(room)/*.c))))
 PG_OBJS    = $(patsubst %.c,%.o,$(foreach room,$(PG_ROOMS),$(sort $(wildcard src/$(room)/*.c))))
 OBJS       = $(CORE_OBJS) $(PG_OBJS)

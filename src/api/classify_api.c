@@ -10,7 +10,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 
-#include "api/scoring.h"
+#include "query/scoring.h"
 
 PG_FUNCTION_INFO_V1(textcls_classify);
 PG_FUNCTION_INFO_V1(textcls_classify_array);

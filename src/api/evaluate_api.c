@@ -15,10 +15,10 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
-#include "api/scoring.h"
 #include "api/tally.h"
 #include "bridge/host_pg.h"
 #include "jobs/relation.h"
+#include "query/scoring.h"
 
 PG_FUNCTION_INFO_V1(textcls_evaluate);
 PG_FUNCTION_INFO_V1(textcls_confusion_matrix);

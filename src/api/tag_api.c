@@ -19,8 +19,8 @@
 #include "utils/rel.h"
 #include "utils/resowner.h"
 
-#include "api/scoring.h"
 #include "bridge/settings.h"
+#include "query/scoring.h"
 
 PG_FUNCTION_INFO_V1(textcls_tag);
 

@@ -9,8 +9,8 @@
 
 #include "utils/hsearch.h"
 
-#include "api/scoring.h"
 #include "evaluate/metrics.h"
+#include "query/scoring.h"
 
 /* Rows of one expected and one predicted label. */
 typedef struct TclsCell

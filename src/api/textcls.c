@@ -7,10 +7,10 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 
-#include "api/batch_plan.h"
-#include "api/parallel_hook.h"
 #include "bridge/settings.h"
 #include "jobs/job_launcher.h"
+#include "query/batch_plan.h"
+#include "query/parallel_hook.h"
 
 PG_MODULE_MAGIC;
 

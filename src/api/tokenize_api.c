@@ -6,8 +6,8 @@
 
 #include "funcapi.h"
 
-#include "api/scoring.h"
 #include "bridge/host_pg.h"
+#include "query/scoring.h"
 
 PG_FUNCTION_INFO_V1(textcls_tokenize);
 

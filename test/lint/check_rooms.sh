@@ -14,9 +14,9 @@ PG_CONFIG=${PG_CONFIG:-pg_config}
 SERVER_HEADERS=$("$PG_CONFIG" --includedir-server)
 
 # room:level; rooms of one level are siblings and do not know each other.
-LEVELS="base:0 kernels:1 tokenizer:1 encoder:2 model:3 evaluate:4 classify:5 train:5 bridge:6 store:7 jobs:8 api:9"
+LEVELS="base:0 kernels:1 tokenizer:1 encoder:2 model:3 evaluate:4 classify:5 train:5 bridge:6 store:7 jobs:8 query:9 api:10"
 CORE_ROOMS="base kernels tokenizer encoder model evaluate classify train"
-SERVER_ROOMS="bridge store jobs api"
+SERVER_ROOMS="bridge store jobs query api"
 
 # files_of "ROOM ..." EXTENSION ...: the files of these rooms.
 files_of()

@@ -8,8 +8,8 @@
 #include "nodes/primnodes.h"
 #include "optimizer/optimizer.h"
 
-#include "api/batch_calls.h"
-#include "api/model_calls.h"
+#include "query/batch_calls.h"
+#include "query/model_calls.h"
 
 static bool
 has_model_or_subplan(Node *node, void *context)

@@ -10,8 +10,8 @@
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
-#include "api/model_calls.h"
-#include "api/score_memo.h"
+#include "query/model_calls.h"
+#include "query/score_memo.h"
 
 PG_FUNCTION_INFO_V1(textcls_planner_support);
 

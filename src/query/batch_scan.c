@@ -27,10 +27,10 @@
 #include "utils/rel.h"
 #include "utils/ruleutils.h"
 
-#include "api/batch_scan.h"
-#include "api/model_calls.h"
-#include "api/score_ahead.h"
 #include "bridge/settings.h"
+#include "query/batch_scan.h"
+#include "query/model_calls.h"
+#include "query/score_ahead.h"
 
 #define NODE_NAME "Textcls Batch"
 

@@ -16,8 +16,8 @@
 #include "optimizer/cost.h"
 #include "optimizer/plancat.h"
 
-#include "api/model_calls.h"
-#include "api/parallel_hook.h"
+#include "query/model_calls.h"
+#include "query/parallel_hook.h"
 
 #define ROWS_PER_WORKER 50		/* some 0.1 s of work, ten times what a worker costs to start */
 

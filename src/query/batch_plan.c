@@ -21,11 +21,11 @@
 #include "optimizer/optimizer.h"
 #include "utils/memutils.h"
 
-#include "api/batch_calls.h"
-#include "api/batch_plan.h"
-#include "api/batch_scan.h"
-#include "api/model_calls.h"
 #include "bridge/settings.h"
+#include "query/batch_calls.h"
+#include "query/batch_plan.h"
+#include "query/batch_scan.h"
+#include "query/model_calls.h"
 
 typedef struct Rewrite
 {

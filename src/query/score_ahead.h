@@ -9,7 +9,7 @@
 
 #include "nodes/pg_list.h"
 
-#include "api/score_memo.h"
+#include "query/score_memo.h"
 
 typedef struct TclsAheadCounts
 {

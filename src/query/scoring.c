@@ -12,10 +12,10 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
-#include "api/score_memo.h"
-#include "api/scoring.h"
 #include "bridge/host_pg.h"
 #include "bridge/settings.h"
+#include "query/score_memo.h"
+#include "query/scoring.h"
 
 /*
  * The catalog checks privileges against the current user, so the role becomes that for

@@ -13,7 +13,7 @@
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 
-#include "api/score_memo.h"
+#include "query/score_memo.h"
 
 #define FIRST_TEXTS 256
 

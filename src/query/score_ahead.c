@@ -11,9 +11,9 @@
 #include "portability/instr_time.h"
 #include "utils/memutils.h"
 
-#include "api/score_ahead.h"
-#include "api/scoring.h"
 #include "bridge/host_pg.h"
+#include "query/score_ahead.h"
+#include "query/scoring.h"
 
 #define MAX_WAITING_BYTES (256 * 1024)
 
