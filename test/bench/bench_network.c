@@ -1,14 +1,17 @@
 /*
  * bench_network.c
- *		Rate of the network on one core, of its matrix products alone, and share of time by op.
+ *		Rate of the network on one core, of its matrix products alone, and time by op.
  *
- *	bench_network [minilm|bert-base] [inference|training|single ...]
+ *	bench_network [minilm|bert-base] [inference|single|training|fp32|bf16|int8 ...]
  *
  * Texts have 8 to 128 tokens (log-normal, mean about 50), the same as peer_network.py:
- * inference takes 256 of them sorted by length in batches of 32, training
- * takes them in batches of 16 as they come, with dropout, clipping and AdamW.
- * "gemm limit" is the time of the products of that run (calls replayed alone on
- * warm memory in parentheses): their share of the total is how near the rest comes to free.
+ * inference takes 256 of them sorted by length in batches of 32, or one by one (single), with
+ * the best packed kernel of each precision; training takes them in batches of 16 as they come, with
+ * dropout, clipping and AdamW.
+ *
+ * "limit" is the time of the products of that run alone: the same calls again on warm memory, and for
+ * inference without bias, activation and residual.  Its share of the total is how near the rest
+ * comes to free; "epilogue" is what the products took above it in the run.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -17,9 +20,11 @@
 #include <time.h>
 
 #include "base/rng.h"
+#include "encoder/inference.h"
 #include "encoder/network.h"
 #include "kernels/gemm.h"
 #include "kernels/kernels.h"
+#include "kernels/packed.h"
 #include "train/optimizer.h"
 
 #define TEXTS 256
@@ -34,13 +39,15 @@ typedef struct Timer
 
 enum
 {
-	T_GEMM, T_ATTENTION, T_NORM, T_ACTIVATION, T_DROPOUT, T_EMBEDDING, T_BIAS, TIMERS
+	T_GEMM, T_CONVERT, T_ATTENTION, T_NORM, T_ACTIVATION, T_DROPOUT, T_EMBEDDING, T_POOLING, T_BIAS, TIMERS
 };
 
 static Timer timers[TIMERS] = {
-	{"gemm"}, {"attention"}, {"layer norm"}, {"activation"}, {"dropout"}, {"embedding"}, {"bias, residual"}
+	{"products"}, {"convert"}, {"attention"}, {"layer norm"}, {"activation"}, {"dropout"}, {"embedding"}, {"pooling"},
+	{"bias, residual"}
 };
 static double gemm_flops;
+static bool within_product;		/* whose time is counted as a whole */
 
 static double
 clock_seconds(clockid_t clock)
@@ -69,10 +76,11 @@ processor_time(void)
 	extern void __wrap_tcls_##op parameters; \
 	void __wrap_tcls_##op parameters \
 	{ \
-		double		start = now(); \
+		double		start = within_product ? 0 : now(); \
 		\
 		__real_tcls_##op arguments; \
-		timers[timer].seconds += now() - start; \
+		if (!within_product) \
+			timers[timer].seconds += now() - start; \
 	}
 
 /* The products of a run, to replay them. */
@@ -81,6 +89,7 @@ typedef struct Call
 	int			m, n, k;
 	bool		ta, tb;
 	float		beta;
+	const void *packed;			/* matrix of the packed kernel, or NULL */
 } Call;
 
 static Call calls[1 << 16];
@@ -101,7 +110,36 @@ __wrap_tcls_gemm(float *c, const float *a, const float *b, int m, int n, int k, 
 	timers[T_GEMM].seconds += now() - start;
 	gemm_flops += 2.0 * m * n * k;
 	if (call_count >= 0 && call_count < (int) (sizeof(calls) / sizeof(calls[0])))
-		calls[call_count++] = (Call) {m, n, k, ta, tb, beta};
+		calls[call_count++] = (Call) {m, n, k, ta, tb, beta, NULL};
+}
+
+/* The kernel at work, and the same with clocks around its calls. */
+static const TclsPackedKernel *kernel;
+static TclsPackedKernel timed_kernel;
+
+static void
+timed_convert(void *input, const float *x, int m, int k)
+{
+	double		start = now();
+
+	within_product = true;
+	kernel->convert(input, x, m, k);
+	within_product = false;
+	timers[T_CONVERT].seconds += now() - start;
+}
+
+static void
+timed_multiply(float *y, const void *input, const void *packed, int m, int n, int k, const TclsEpilogue *epilogue)
+{
+	double		start = now();
+
+	within_product = true;
+	kernel->multiply(y, input, packed, m, n, k, epilogue);
+	within_product = false;
+	timers[T_GEMM].seconds += now() - start;
+	gemm_flops += 2.0 * m * n * k;
+	if (call_count >= 0 && call_count < (int) (sizeof(calls) / sizeof(calls[0])))
+		calls[call_count++] = (Call) {m, n, k, false, true, 0, packed};
 }
 
 WRAP(attention_forward, T_ATTENTION,
@@ -128,6 +166,8 @@ WRAP(embedding_forward, T_EMBEDDING,
 WRAP(embedding_backward, T_EMBEDDING,
 	 (float *w, float *p, float *t, const float *y, const int32_t *i, const int32_t *s, size_t n, size_t c),
 	 (w, p, t, y, i, s, n, c))
+WRAP(pooling_forward, T_POOLING,
+	 (float *y, const float *x, TclsPoolKind k, const int32_t *s, size_t n, size_t c), (y, x, k, s, n, c))
 WRAP(broadcast_rows, T_BIAS, (float *y, const float *x, size_t n, size_t c), (y, x, n, c))
 WRAP(broadcast_add, T_BIAS, (float *y, const float *r, const float *x, size_t n, size_t c), (y, r, x, n, c))
 WRAP(sum_rows, T_BIAS, (float *y, const float *x, size_t n, size_t c), (y, x, n, c))
@@ -172,7 +212,6 @@ typedef struct Bench
 	TclsConfig	config;
 	TclsParameterPlan plan;
 	TclsWeights weights;
-	TclsInference inference;	/* fp32 */
 	TclsWeights gradients;
 	TclsOptimizer optimizer;
 	TclsLazyRows lazy;
@@ -183,6 +222,7 @@ typedef struct Bench
 	int32_t    *starts;
 	int32_t    *labels;
 	float	   *logits;
+	TclsInference inference;	/* on the kernel at work */
 } Bench;
 
 /* 8 to 128, log-normal: exp(3.75 + 0.6 z); peer_network.py computes the same. */
@@ -212,8 +252,6 @@ setup(Bench *bench, const char *model)
 		TCLS_HEAD_LINEAR, TCLS_SINGLE_LABEL, 4};
 	float	   *block;
 	float	   *zeros;
-	const TclsPackedKernel *kernel;
-	void	   *packed;
 
 	bench->config = minilm;
 	if (strcmp(model, "bert-base") == 0)
@@ -236,10 +274,6 @@ setup(Bench *bench, const char *model)
 		.head_layer = bench->config.num_layers + 1, .end = bench->plan.total, .host = &host
 	};
 	must(tcls_lazy_rows_create(&bench->lazy, &bench->plan.items[0], &host));
-	kernel = tcls_packed_best(TCLS_FP32);
-	must(tcls_alloc(&packed, 1, tcls_inference_size(&bench->config, kernel), &host));
-	must(tcls_inference_pack(packed, &bench->weights, &bench->config, kernel, &host));
-	must(tcls_inference_bind(&bench->inference, packed, &bench->config, kernel, &host));
 	tcls_arena_init(&bench->arena, &host);
 	must(tcls_alloc_zero(&bench->ids, TEXTS * 128, sizeof(int32_t), &host));
 	must(tcls_alloc_zero(&bench->starts, TEXTS + 1, sizeof(int32_t), &host));
@@ -248,6 +282,28 @@ setup(Bench *bench, const char *model)
 	for (size_t i = 0; i < TEXTS * 128; i++)
 		bench->ids[i] = (int32_t) (1000 + tcls_rng_mix(3, i) % 29000);
 	make_lengths(bench->lengths);
+}
+
+/* Pack the weights for the best kernel of a precision. */
+static void
+use_precision(Bench *bench, TclsPrecision precision)
+{
+	void	   *block;
+
+	kernel = tcls_packed_best(precision);
+	timed_kernel = *kernel;
+	timed_kernel.convert = timed_convert;
+	timed_kernel.multiply = timed_multiply;
+	must(tcls_alloc(&block, tcls_inference_size(&bench->config, kernel), 1, &host));
+	must(tcls_inference_pack(block, &bench->weights, &bench->config, kernel, &host));
+	must(tcls_inference_bind(&bench->inference, block, &bench->config, &timed_kernel, &host));
+}
+
+static void
+leave_precision(Bench *bench)
+{
+	tcls_free((void *) bench->inference.block, &host);
+	tcls_inference_free(&bench->inference, &host);
 }
 
 /* The texts first.. as a batch; returns its tokens. */
@@ -302,103 +358,165 @@ run_training(Bench *bench, int batch)
 	return tokens;
 }
 
-/* Seconds of the recorded products alone, on memory that is warm. */
+/* Seconds of one recorded product; what it reads and writes is large enough. */
 static double
-replay(void)
+repeat(const Call *call, float *a, float *b, float *c)
 {
-	static float *a, *b, *c;
+	static const TclsEpilogue none = {NULL, NULL, NULL};
 	double		start;
 
-	if (a == NULL)
+	if (call->packed != NULL)
 	{
-		must(tcls_alloc_zero(&a, 1 << 24, sizeof(float), &host));
-		must(tcls_alloc_zero(&b, 1 << 24, sizeof(float), &host));
-		must(tcls_alloc_zero(&c, 1 << 24, sizeof(float), &host));
+		kernel->convert(a, b, call->m, call->k);
+		start = processor_time();
+		kernel->multiply(c, a, call->packed, call->m, call->n, call->k, &none);
 	}
-	start = processor_time();
-	for (int i = 0; i < call_count; i++)
+	else
 	{
-		Call	   *call = &calls[i];
-
+		start = processor_time();
 		__real_tcls_gemm(c, a, b, call->m, call->n, call->k, call->ta ? call->m : call->k,
 						 call->tb ? call->k : call->n, call->n, call->ta, call->tb, 1.0f, call->beta);
 	}
 	return processor_time() - start;
 }
 
-/* The fastest of three runs is what is printed. */
+/* Seconds of the recorded products alone, on memory that is warm: the best of three. */
+static double
+replay(void)
+{
+	static float *a, *b, *c;
+	double		best = 0;
+
+	if (a == NULL)
+	{
+		must(tcls_alloc_zero(&a, 1 << 24, sizeof(float), &host));
+		must(tcls_alloc_zero(&b, 1 << 24, sizeof(float), &host));
+		must(tcls_alloc_zero(&c, 1 << 24, sizeof(float), &host));
+		for (int i = 0; i < 1 << 24; i++)
+			b[i] = (float) (i % 251) * 0.004f - 0.5f;
+	}
+	for (int round = 0; round < 3; round++)
+	{
+		double		seconds = 0;
+
+		for (int i = 0; i < call_count; i++)
+			seconds += repeat(&calls[i], a, b, c);
+		if (round == 0 || seconds < best)
+			best = seconds;
+	}
+	return best;
+}
+
+/* What the fastest of three runs took. */
+typedef struct Measured
+{
+	double		total;			/* seconds of processor time */
+	double		wall;
+	int64_t		tokens;
+	Timer		timers[TIMERS];
+} Measured;
+
+/* Time by op in ns a token and as share; of a product of inference what is above the limit is its epilogue. */
+static void
+print_ops(const Measured *m, double alone, bool packed)
+{
+	double		known = 0;
+	double		scale = m->total / m->wall;	/* the clocks of the ops are of wall time */
+
+	printf("    %-16s %9.0f ns/token %5.1f %%\n", "limit", 1e9 * alone / (double) m->tokens, 100 * alone / m->total);
+	for (int i = 0; i < TIMERS; i++)
+	{
+		bool		above = i == T_GEMM && packed;
+		double		seconds = m->timers[i].seconds * scale - (above ? alone : 0);
+
+		known += m->timers[i].seconds * scale;
+		if (m->timers[i].seconds > 0)
+			printf("    %-16s %9.0f ns/token %5.1f %%\n", above ? "epilogue" : m->timers[i].name,
+				   1e9 * seconds / (double) m->tokens, 100 * seconds / m->total);
+	}
+	printf("    %-16s %9.0f ns/token %5.1f %%\n", "rest", 1e9 * (m->total - known) / (double) m->tokens,
+		   100 * (m->total - known) / m->total);
+}
+
 static void
 measure(Bench *bench, const char *what, int64_t (*run) (Bench *, int), int batch)
 {
-	double		best = 0;
-	double		best_wall = 0;
-	double		gemm;
+	Measured	best = {0, 0, 0, {{NULL, 0}}};
 	double		alone;
-	int64_t		tokens = 0;
-	Timer		kept[TIMERS];
-	double		known = 0;
 
 	run(bench, batch);
 	for (int round = 0; round < 3; round++)
 	{
-		double		start;
-		double		wall;
+		double		start = processor_time();
+		double		wall = now();
 		double		total;
 
 		for (int i = 0; i < TIMERS; i++)
 			timers[i].seconds = 0;
 		gemm_flops = 0;
 		call_count = 0;
-		start = processor_time();
-		wall = now();
-		tokens = run(bench, batch);
+		best.tokens = run(bench, batch);
 		total = processor_time() - start;
-		wall = now() - wall;
-		if (round == 0 || total < best)
-		{
-			best = total;
-			best_wall = wall;
-			memcpy(kept, timers, sizeof(kept));
-		}
+		if (round > 0 && total >= best.total)
+			continue;
+		best.total = total;
+		best.wall = now() - wall;
+		memcpy(best.timers, timers, sizeof(timers));
 	}
 	alone = replay();
-	gemm = best * kept[T_GEMM].seconds / best_wall;
-	printf("%s, batches of %d: %.0f tokens/s, %.1f texts/s, %.2f s\n", what, batch, (double) tokens / best,
-		   TEXTS / best, best);
-	printf("    gemm %.1f GFLOP/s in the run (%.1f alone); rate is %.1f %% of the gemm limit (%.1f %%)\n",
-		   gemm_flops / gemm * 1e-9, gemm_flops / alone * 1e-9, 100 * gemm / best, 100 * alone / best);
-	printf("   ");
-	for (int i = 0; i < TIMERS; i++)
-	{
-		printf(" %s %.1f %%,", kept[i].name, 100 * kept[i].seconds / best_wall);
-		known += kept[i].seconds;
-	}
-	printf(" rest %.1f %%\n", 100 * (best_wall - known) / best_wall);
+	printf("%s, batches of %d: %.0f tokens/s, %.1f texts/s, %.2f s; %.1f %% of the limit of %.1f GFLOP/s\n", what, batch,
+		   (double) best.tokens / best.total, TEXTS / best.total, best.total, 100 * alone / best.total,
+		   gemm_flops / alone * 1e-9);
+	print_ops(&best, alone, calls[0].packed != NULL);
 }
 
-static bool
-wanted(int argc, char **argv, const char *name)
+/* Inference at one precision, as asked for. */
+static void
+measure_precision(Bench *bench, TclsPrecision precision, bool single, bool batches)
 {
+	char		what[64];
+
+	use_precision(bench, precision);
+	snprintf(what, sizeof(what), "inference, %s", kernel->name);
+	if (single)
+		measure(bench, what, run_inference, 1);
+	if (batches)
+		measure(bench, what, run_inference, 32);
+	leave_precision(bench);
+}
+
+/* Is it named, or nothing of its kind? */
+static bool
+wanted(int argc, char **argv, const char *name, const char *const *kind, int kind_count)
+{
+	bool		any = false;
+
 	for (int i = 2; i < argc; i++)
+	{
 		if (strcmp(argv[i], name) == 0)
 			return true;
-	return argc <= 2;
+		for (int k = 0; k < kind_count; k++)
+			any = any || strcmp(argv[i], kind[k]) == 0;
+	}
+	return !any;
 }
 
 int
 main(int argc, char **argv)
 {
+	static const char *const works[] = {"inference", "single", "training"};
+	static const char *const precisions[] = {"fp32", "bf16", "int8"};
 	const char *model = argc > 1 ? argv[1] : "minilm";
 	static Bench bench;
 
 	setup(&bench, model);
 	printf("%s, %s, ops %s, one thread\n", model, tcls_gemm_path_name(0), tcls_isa_name(tcls_isa()));
-	if (wanted(argc, argv, "single"))
-		measure(&bench, "inference", run_inference, 1);
-	if (wanted(argc, argv, "training"))
+	if (wanted(argc, argv, "training", works, 3))
 		measure(&bench, "training", run_training, 16);
 	qsort(bench.lengths, TEXTS, sizeof(int32_t), compare_lengths);
-	if (wanted(argc, argv, "inference"))
-		measure(&bench, "inference", run_inference, 32);
+	for (int p = 0; p < TCLS_PRECISION_COUNT; p++)
+		if (wanted(argc, argv, precisions[p], precisions, 3) && !tcls_packed_best((TclsPrecision) p)->is_plain)
+			measure_precision(&bench, (TclsPrecision) p, wanted(argc, argv, "single", works, 3),
+							  wanted(argc, argv, "inference", works, 3));
 	return 0;
 }
