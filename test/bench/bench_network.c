@@ -464,8 +464,8 @@ measure(Bench *bench, const char *what, int64_t (*run) (Bench *, int), int batch
 		memcpy(best.timers, timers, sizeof(timers));
 	}
 	alone = replay();
-	printf("%s, batches of %d: %.0f tokens/s, %.1f texts/s, %.2f s; %.1f %% of the limit of %.1f GFLOP/s\n", what, batch,
-		   (double) best.tokens / best.total, TEXTS / best.total, best.total, 100 * alone / best.total,
+	printf("%s, batches of %d: %.0f tokens/s, %.1f texts/s, %.2f s; %.1f %% of the limit of %.1f GFLOP/s\n", what,
+		   batch, (double) best.tokens / best.total, TEXTS / best.total, best.total, 100 * alone / best.total,
 		   gemm_flops / alone * 1e-9);
 	print_ops(&best, alone, calls[0].packed != NULL);
 }
