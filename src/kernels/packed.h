@@ -9,15 +9,17 @@
  *
  *		fp32	as tcls_gemm, up to the order of the sums
  *		bf16	X and W rounded to bfloat16 (to nearest even), sums in fp32
- *		int8	W symmetric by output channel, X symmetric by row (token): q = round(x * (127 / max |x|)),
- *				ties to even, and x is about q * max |x| / 127; the sums of the products of q are exact
- *				integers, so every int8 kernel gives the same bits before the epilogue
+ *		int8	q = round((x - shift) / scale), ties to even, in -127..127.  A row of X (a token) has the
+ *				middle of its range as shift and half of it as 127 scales, a row of W (an output
+ *				channel) no shift.  The sums of the products of q are exact integers, so every int8
+ *				kernel gives the same bits before the epilogue
  *
  * A row of X with a NaN or an infinity gives no finite number in its row of Y (before f), a row
  * of W none in its column.  K is at most TCLS_PACKED_MAX_K, so that no sum of int8 products
  * overflows 32 bits.
  *
- * Reference for int8: Dettmers et al., LLM.int8(), 2022 (vector-wise quantisation).
+ * References for int8: Dettmers et al., LLM.int8(), 2022 (scales by row and channel); Jacob et
+ * al., 2018 (the shift: what comes out of GELU lies nearly all on one side).
  */
 #ifndef TEXTCLS_PACKED_H
 #define TEXTCLS_PACKED_H
@@ -59,9 +61,13 @@ typedef struct TclsPackedKernel
 	size_t		(*weight_bytes) (int n, int k);
 	void		(*pack) (void *packed, const float *weight, int n, int k);
 
-	/* Bytes of M rows of activations in the kernel's form, and X (M, K) into that form (64-byte aligned). */
+	/*
+	 * Bytes of M rows of activations in the kernel's form, and X (M, K) into that form (64-byte
+	 * aligned).  Kernels of int8 multiply each column by its factor (K) before, if there are any; the
+	 * others take NULL.
+	 */
 	size_t		(*input_bytes) (int m, int k);
-	void		(*convert) (void *input, const float *x, int m, int k);
+	void		(*convert) (void *input, const float *x, const float *factors, int m, int k);
 
 	/* y (M, N) without gaps. */
 	void		(*multiply) (float *y, const void *input, const void *packed, int m, int n, int k,

@@ -6,7 +6,7 @@
 #include "kernels/variant.h"
 #include "base/pure_c.h"
 
-/* out = (sums - excess) * scales + bias + residual; all but the sums may be absent. */
+/* out = (sums - excess) * scales + shifts * totals + bias + residual; all but the sums may be absent. */
 typedef struct Pass
 {
 	float	   *out;
@@ -19,7 +19,7 @@ typedef struct Pass
 
 /* All but pass and row are constants where this is inlined, columns as often as it can be. */
 static TCLS_BODY void
-finish_row(const Pass *pass, size_t row, size_t columns, const bool scaled, const bool shifted, const bool biased,
+finish_row(const Pass *pass, size_t row, size_t columns, const bool scaled, const bool exceeded, const bool biased,
 		   const bool added)
 {
 	const TclsPackedBlock *block = pass->block;
@@ -27,20 +27,22 @@ finish_row(const Pass *pass, size_t row, size_t columns, const bool scaled, cons
 	const float *sums = (const float *) block->sums + row * block->stride;
 	const int32_t *integers = (const int32_t *) block->sums + row * block->stride;
 	const float *scales = scaled ? pass->scales->columns + block->first_column : NULL;
-	const int32_t *excess = shifted ? pass->scales->excess + block->first_column : NULL;
+	const int32_t *excess = exceeded ? pass->scales->excess + block->first_column : NULL;
 	const float *bias = pass->bias;
 	const float *residual = added ? pass->residual + row * pass->out_stride : NULL;
-	float		scale = scaled ? pass->scales->rows[block->first_row + row] : 1.0f;
+	const float *totals = scaled ? pass->scales->totals + block->first_column : NULL;
+	float		scale = scaled ? pass->scales->rows.scales[block->first_row + row] : 1.0f;
+	float		shift = scaled ? pass->scales->rows.shifts[block->first_row + row] : 0.0f;
 
 #pragma omp simd
 	for (size_t j = 0; j < columns; j++)
 	{
 		float		y;
 
-		if (shifted)
-			y = (float) (integers[j] - excess[j]) * scale * scales[j];
+		if (scaled)
+			y = (float) (exceeded ? integers[j] - excess[j] : integers[j]) * scale * scales[j] + shift * totals[j];
 		else
-			y = scaled ? (float) integers[j] * scale * scales[j] : sums[j];
+			y = sums[j];
 		if (biased)
 			y += bias[j];
 		if (added)
@@ -51,33 +53,33 @@ finish_row(const Pass *pass, size_t row, size_t columns, const bool scaled, cons
 
 /* A width that the compiler knows makes a row a few vectors without a loop. */
 static TCLS_BODY void
-finish_rows(const Pass *pass, const bool scaled, const bool shifted, const bool biased, const bool added)
+finish_rows(const Pass *pass, const bool scaled, const bool exceeded, const bool biased, const bool added)
 {
 	size_t		rows = pass->block->rows;
 	size_t		columns = pass->block->columns;
 
 	if (columns == 16)
 		for (size_t i = 0; i < rows; i++)
-			finish_row(pass, i, 16, scaled, shifted, biased, added);
+			finish_row(pass, i, 16, scaled, exceeded, biased, added);
 	else if (columns == 32)
 		for (size_t i = 0; i < rows; i++)
-			finish_row(pass, i, 32, scaled, shifted, biased, added);
+			finish_row(pass, i, 32, scaled, exceeded, biased, added);
 	else
 		for (size_t i = 0; i < rows; i++)
-			finish_row(pass, i, columns, scaled, shifted, biased, added);
+			finish_row(pass, i, columns, scaled, exceeded, biased, added);
 }
 
 static TCLS_BODY void
-finish_scaled(const Pass *pass, const bool scaled, const bool shifted)
+finish_scaled(const Pass *pass, const bool scaled, const bool exceeded)
 {
 	if (pass->bias != NULL && pass->residual != NULL)
-		finish_rows(pass, scaled, shifted, true, true);
+		finish_rows(pass, scaled, exceeded, true, true);
 	else if (pass->bias != NULL)
-		finish_rows(pass, scaled, shifted, true, false);
+		finish_rows(pass, scaled, exceeded, true, false);
 	else if (pass->residual != NULL)
-		finish_rows(pass, scaled, shifted, false, true);
+		finish_rows(pass, scaled, exceeded, false, true);
 	else
-		finish_rows(pass, scaled, shifted, false, false);
+		finish_rows(pass, scaled, exceeded, false, false);
 }
 
 static TCLS_BODY void

@@ -12,8 +12,8 @@
  * Sums fit 32 bits for K <= TCLS_PACKED_MAX_K: 127 * 127 * 65536 = 1.06e9, and for VNNI, before
  * the excess is taken away, 255 * 127 * 65536 = 2.12e9 < 2^31.
  *
- * Packed weights are the channels' scales, for VNNI the excess of each channel, and the panels;
- * inputs are the rows' scales and the steps.
+ * Packed weights are the channels' scales and totals, for VNNI the excess of each channel, and the
+ * panels; inputs are the rows' scales and shifts and the steps.
  */
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -61,78 +61,88 @@ channel_bytes(int n, const TclsTiling *tiling)
 	return tcls_packed_round_up((size_t) n, tiling->columns) * 4;
 }
 
+static bool
+has_excess(const TclsTiling *tiling)
+{
+	return tiling->step_depth == 4;
+}
+
+/* Where the parts of a packed matrix lie. */
+typedef struct Parts
+{
+	float	   *scales;
+	float	   *totals;
+	int32_t    *excess;			/* or NULL */
+	char	   *panels;
+} Parts;
+
+static Parts
+parts_of(const void *packed, int n, const TclsTiling *tiling)
+{
+	char	   *bytes = (char *) packed;
+	size_t		channels = channel_bytes(n, tiling);
+	Parts		parts = {(float *) bytes, (float *) (bytes + channels), NULL, bytes + 2 * channels};
+
+	if (has_excess(tiling))
+	{
+		parts.excess = (int32_t *) parts.panels;
+		parts.panels += channels;
+	}
+	return parts;
+}
+
 static size_t
 weight_bytes(int n, int k, const TclsTiling *tiling)
 {
-	return channel_bytes(n, tiling) * (tiling->step_depth == 4 ? 2 : 1) + tcls_tiling_panel_bytes(n, k, tiling);
-}
-
-/* excess: of the channels, or NULL. */
-static void
-pack_panels(char *panels, float *scales, int32_t *excess, const float *weight, int n, int k,
-			const TclsTiling *tiling)
-{
-	TclsQuantisedPlace place = {TCLS_QUANTISED_INT8, (size_t) k, 0, 0, tiling->step_depth};
-	int8_t		row[TCLS_PACKED_MAX_K + 4];
-
-	for (size_t j = 0; j < (size_t) n; j++)
-	{
-		int32_t		sum = 0;
-
-		tcls_quantise_rows(row, &scales[j], weight + j * (size_t) k, 1, (size_t) k, &place);
-		for (size_t l = 0; l < (size_t) k; l += tiling->step_depth)
-			memcpy(panels + tcls_tiling_place(j, l / tiling->step_depth, k, tiling), row + l, tiling->step_depth);
-		for (size_t l = 0; l < (size_t) k; l++)
-			sum += row[l];
-		if (excess != NULL)
-			excess[j] = 128 * sum;
-	}
+	return channel_bytes(n, tiling) * (has_excess(tiling) ? 3 : 2) + tcls_tiling_panel_bytes(n, k, tiling);
 }
 
 static void
 pack(void *packed, const float *weight, int n, int k, const TclsTiling *tiling)
 {
-	char	   *bytes = packed;
-	size_t		channels = channel_bytes(n, tiling);
-	bool		has_excess = tiling->step_depth == 4;
+	Parts		parts = parts_of(packed, n, tiling);
+	TclsQuantisedPlace place = {TCLS_QUANTISED_INT8, (size_t) k, 0, 0, tiling->step_depth};
+	int8_t		row[TCLS_PACKED_MAX_K + 4];
 
 	memset(packed, 0, weight_bytes(n, k, tiling));
-	pack_panels(bytes + channels * (has_excess ? 2 : 1), packed, has_excess ? (int32_t *) (bytes + channels) : NULL,
-				weight, n, k, tiling);
-}
-
-static size_t
-row_scales_bytes(int m)
-{
-	return tcls_packed_round_up((size_t) m * sizeof(float), 64);
+	for (size_t j = 0; j < (size_t) n; j++)
+	{
+		tcls_quantise_channel(row, &parts.scales[j], &parts.totals[j], weight + j * (size_t) k, (size_t) k, &place);
+		for (size_t l = 0; l < (size_t) k; l += tiling->step_depth)
+			memcpy(parts.panels + tcls_tiling_place(j, l / tiling->step_depth, k, tiling), row + l,
+				   tiling->step_depth);
+		if (parts.excess != NULL)
+			for (size_t l = 0; l < (size_t) k; l++)
+				parts.excess[j] += 128 * row[l];
+	}
 }
 
 static size_t
 input_bytes(int m, int k, const TclsTiling *tiling)
 {
-	return row_scales_bytes(m) + tcls_tiling_input_bytes(m, k, tiling);
+	return tcls_quantised_rows_bytes((size_t) m) + tcls_tiling_input_bytes(m, k, tiling);
 }
 
 static void
-convert(void *input, const float *x, int m, int k, TclsQuantised form, const TclsTiling *tiling)
+convert(void *input, const float *x, const float *factors, int m, int k, TclsQuantised form, const TclsTiling *tiling)
 {
 	TclsQuantisedPlace place = {form, TCLS_TILE_DEPTH * tiling->step_depth, (size_t) m * TCLS_TILE_ROW, TCLS_TILE_ROW,
 		tiling->step_depth};
+	TclsQuantisedRows rows = tcls_quantised_rows(input, (size_t) m);
 
-	tcls_quantise_rows((char *) input + row_scales_bytes(m), input, x, (size_t) m, (size_t) k, &place);
+	tcls_quantise_rows((char *) input + tcls_quantised_rows_bytes((size_t) m), &rows, x, factors, (size_t) m,
+					   (size_t) k, &place);
 }
 
 static void
 multiply(float *y, const void *input, const void *packed, int m, int n, int k, const TclsTiling *tiling,
 		 const TclsEpilogue *epilogue)
 {
-	const char *bytes = packed;
-	size_t		channels = channel_bytes(n, tiling);
-	bool		has_excess = tiling->step_depth == 4;
-	TclsScales	scales = {input, packed, has_excess ? (const int32_t *) (bytes + channels) : NULL};
+	Parts		parts = parts_of(packed, n, tiling);
+	TclsScales	scales = {tcls_quantised_rows(input, (size_t) m), parts.scales, parts.totals, parts.excess};
 
-	tcls_tiling_multiply(y, (const char *) input + row_scales_bytes(m), bytes + channels * (has_excess ? 2 : 1),
-						 m, n, k, &scales, tiling, epilogue);
+	tcls_tiling_multiply(y, (const char *) input + tcls_quantised_rows_bytes((size_t) m), parts.panels, m, n, k,
+						 &scales, tiling, epilogue);
 }
 
 #define KERNEL(isa, level, form, name, layout) \
@@ -143,9 +153,9 @@ multiply(float *y, const void *input, const void *packed, int m, int n, int k, c
 		pack(packed, weight, n, k, &tiling_##isa); \
 	} \
 	static size_t isa##_input_bytes(int m, int k) { return input_bytes(m, k, &tiling_##isa); } \
-	static void isa##_convert(void *input, const float *x, int m, int k) \
+	static void isa##_convert(void *input, const float *x, const float *factors, int m, int k) \
 	{ \
-		convert(input, x, m, k, form, &tiling_##isa); \
+		convert(input, x, factors, m, k, form, &tiling_##isa); \
 	} \
 	static void isa##_multiply(float *y, const void *input, const void *packed, int m, int n, int k, \
 							   const TclsEpilogue *epilogue) \
@@ -157,7 +167,7 @@ multiply(float *y, const void *input, const void *packed, int m, int n, int k, c
 		isa##_convert, isa##_multiply \
 	};
 
-KERNEL(avx2, TCLS_ISA_AVX2, TCLS_QUANTISED_INT16, "int8 AVX2", "int8-avx2-1")
-KERNEL(avx512, TCLS_ISA_AVX512, TCLS_QUANTISED_INT16, "int8 AVX-512", "int8-avx512-1")
-KERNEL(vnni, TCLS_ISA_AVX512_VNNI, TCLS_QUANTISED_UINT8, "int8 AVX-512 VNNI", "int8-vnni-1")
+KERNEL(avx2, TCLS_ISA_AVX2, TCLS_QUANTISED_INT16, "int8 AVX2", "int8-avx2-2")
+KERNEL(avx512, TCLS_ISA_AVX512, TCLS_QUANTISED_INT16, "int8 AVX-512", "int8-avx512-2")
+KERNEL(vnni, TCLS_ISA_AVX512_VNNI, TCLS_QUANTISED_UINT8, "int8 AVX-512 VNNI", "int8-vnni-2")
 #endif

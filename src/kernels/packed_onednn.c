@@ -2,9 +2,9 @@
  * packed_onednn.c
  *		The packed products of oneDNN.
  *
- *		packed:	form of the panels (8 bytes, then up to 64 unused); scales of W (N floats, int8 only);
- *				panels of PANEL output channels, the last one of what is left, in multiples of 64
- *		input:	scales of X (M floats, int8 only); rows of K elements
+ *		packed:	form of the panels (8 bytes, then up to 64 unused); scales and totals of W (2 N floats, int8
+ *				only); panels of PANEL output channels, the last one of what is left, in multiples of 64
+ *		input:	scales and shifts of X (2 M floats, int8 only); rows of K elements
  *
  * Each part begins at a multiple of 64 bytes; N, K and M are filled up with zeros to what the
  * library's products take.  A panel is multiplied by all rows before the next one, so that it
@@ -50,11 +50,11 @@ shape_of(TclsOnednnType type, int m, int n, int k)
 	return shape;
 }
 
-/* Bytes of scales before the elements. */
+/* Bytes of scales, and of totals or shifts, before the elements. */
 static size_t
 scale_bytes(const Shape *shape, size_t count)
 {
-	return shape->type == TCLS_ONEDNN_INT8 ? tcls_packed_round_up(count * sizeof(float), UNIT) : 0;
+	return shape->type == TCLS_ONEDNN_INT8 ? tcls_quantised_rows_bytes(count) : 0;
 }
 
 /* The product of the panel that begins at this column; *columns gets how many of W are in it. */
@@ -88,30 +88,46 @@ weight_bytes(const Shape *shape)
 	return size;
 }
 
-/* Rows of floats to rows of elements with zeros behind them, and their scales (int8). */
-static void
-convert_rows(void *elements, float *scales, const float *x, const Shape *shape, size_t rows)
+static TclsQuantisedPlace
+place_of(const Shape *shape)
 {
 	TclsQuantisedPlace place = {TCLS_QUANTISED_INT8, shape->k, 0, shape->padded_k, UNIT};
 
-	switch (shape->type)
-	{
-		case TCLS_ONEDNN_INT8:
-			tcls_quantise_rows(elements, scales, x, rows, shape->k, &place);
-			break;
-		case TCLS_ONEDNN_BF16:
-			tcls_narrow_bf16(elements, x, rows, shape->k, shape->k, shape->padded_k);
-			break;
-		case TCLS_ONEDNN_FP32:
-			for (size_t i = 0; i < rows; i++)
-			{
-				float	   *row = (float *) elements + i * shape->padded_k;
+	return place;
+}
 
-				memcpy(row, x + i * shape->k, shape->k * sizeof(float));
-				memset(row + shape->k, 0, (shape->padded_k - shape->k) * sizeof(float));
-			}
-			break;
+/* Rows of floats to rows of bf16 or fp32 with zeros behind them. */
+static void
+convert_rows(void *elements, const float *x, const Shape *shape, size_t rows)
+{
+	if (shape->type == TCLS_ONEDNN_BF16)
+	{
+		tcls_narrow_bf16(elements, x, rows, shape->k, shape->k, shape->padded_k);
+		return;
 	}
+	for (size_t i = 0; i < rows; i++)
+	{
+		float	   *row = (float *) elements + i * shape->padded_k;
+
+		memcpy(row, x + i * shape->k, shape->k * sizeof(float));
+		memset(row + shape->k, 0, (shape->padded_k - shape->k) * sizeof(float));
+	}
+}
+
+/* Output channels first..first + columns - 1 to elements; columns_meaning is of all channels (int8). */
+static void
+convert_channels(char *elements, const TclsQuantisedRows *columns_meaning, const float *weight, const Shape *shape,
+				 size_t first, size_t columns)
+{
+	TclsQuantisedPlace place = place_of(shape);
+
+	weight += first * shape->k;
+	if (shape->type != TCLS_ONEDNN_INT8)
+		convert_rows(elements, weight, shape, columns);
+	else
+		for (size_t j = 0; j < columns; j++)
+			tcls_quantise_channel(elements + j * shape->padded_k, &columns_meaning->scales[first + j],
+								  &columns_meaning->shifts[first + j], weight + j * shape->k, shape->k, &place);
 }
 
 /* What the library's form of all panels is, as a number; 0: it has none. */
@@ -133,7 +149,7 @@ form_of(const Shape *shape)
 }
 
 static bool
-pack_panels(char *panel, float *scales, const float *weight, const Shape *shape)
+pack_panels(char *panel, const TclsQuantisedRows *meaning, const float *weight, const Shape *shape)
 {
 	size_t		columns;
 
@@ -145,7 +161,7 @@ pack_panels(char *panel, float *scales, const float *weight, const Shape *shape)
 		if (elements == NULL)
 			return false;
 		memset(elements, 0, tcls_packed_round_up(columns, UNIT) * shape->padded_k * shape->element);
-		convert_rows(elements, scales + j, weight + j * shape->k, shape, columns);
+		convert_channels(elements, meaning, weight, shape, j, columns);
 		if (!tcls_onednn_pack_end(product, panel))
 			return false;
 		panel += panel_bytes(product);
@@ -156,12 +172,12 @@ pack_panels(char *panel, float *scales, const float *weight, const Shape *shape)
 static void
 pack(void *packed, const float *weight, const Shape *shape)
 {
-	float	   *scales = (float *) ((char *) packed + FORM_BYTES);
-	char	   *panels = (char *) scales + scale_bytes(shape, shape->n);
+	char	   *scales = (char *) packed + FORM_BYTES;
+	TclsQuantisedRows meaning = tcls_quantised_rows(scales, shape->n);
 	uint64_t	form = 0;
 
 	memset(packed, 0, FORM_BYTES + scale_bytes(shape, shape->n));
-	if (pack_panels(panels, scales, weight, shape))
+	if (pack_panels(scales + scale_bytes(shape, shape->n), &meaning, weight, shape))
 		form = form_of(shape);
 	memcpy(packed, &form, sizeof(form));
 }
@@ -175,13 +191,18 @@ input_bytes(const Shape *shape)
 }
 
 static void
-convert(void *input, const float *x, const Shape *shape)
+convert(void *input, const float *x, const float *factors, const Shape *shape)
 {
+	TclsQuantisedRows meaning = tcls_quantised_rows(input, shape->m);
+	TclsQuantisedPlace place = place_of(shape);
 	size_t		row_bytes = shape->padded_k * shape->element;
 	char	   *elements = (char *) input + scale_bytes(shape, shape->m);
 	size_t		rows = tcls_packed_round_up(shape->m, TCLS_ONEDNN_ROWS);
 
-	convert_rows(elements, input, x, shape, shape->m);
+	if (shape->type == TCLS_ONEDNN_INT8)
+		tcls_quantise_rows(elements, &meaning, x, factors, shape->m, shape->k, &place);
+	else
+		convert_rows(elements, x, shape, shape->m);
 	memset(elements + shape->m * row_bytes, 0, (rows - shape->m) * row_bytes);
 }
 
@@ -214,9 +235,9 @@ static void
 multiply(float *y, const void *input, const void *packed, const Shape *shape, const TclsEpilogue *epilogue)
 {
 	static float sums[TCLS_ONEDNN_MOST_ROWS * PANEL] __attribute__((aligned(UNIT)));
-	const char *column_scales = (const char *) packed + FORM_BYTES;
-	TclsScales	scales = {input, (const float *) column_scales, NULL};
-	const char *panel = column_scales + scale_bytes(shape, shape->n);
+	const char *panel = (const char *) packed + FORM_BYTES + scale_bytes(shape, shape->n);
+	TclsQuantisedRows channels = tcls_quantised_rows((const char *) packed + FORM_BYTES, shape->n);
+	TclsScales	scales = {tcls_quantised_rows(input, shape->m), channels.scales, channels.shifts, NULL};
 	uint64_t	form = form_of(shape);
 	bool		known = form != 0 && memcmp(packed, &form, sizeof(form)) == 0;
 	size_t		columns;
@@ -246,7 +267,7 @@ usable(char *layout, TclsOnednnType type, const char *precision)
 
 	if (form == 0)
 		return false;
-	snprintf(layout, LAYOUT_SIZE, "%s-onednn-1-%s-%016" PRIx64, precision, tcls_onednn_build(), form);
+	snprintf(layout, LAYOUT_SIZE, "%s-onednn-2-%s-%016" PRIx64, precision, tcls_onednn_build(), form);
 	return true;
 }
 
@@ -280,11 +301,11 @@ usable(char *layout, TclsOnednnType type, const char *precision)
 		return input_bytes(&shape); \
 	} \
 	static void \
-	name##_convert(void *input, const float *x, int m, int k) \
+	name##_convert(void *input, const float *x, const float *factors, int m, int k) \
 	{ \
 		Shape		shape = shape_of(type, m, 0, k); \
 		\
-		convert(input, x, &shape); \
+		convert(input, x, factors, &shape); \
 	} \
 	static void \
 	name##_multiply(float *y, const void *input, const void *packed, int m, int n, int k, \

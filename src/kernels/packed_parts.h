@@ -51,12 +51,24 @@ typedef struct TclsQuantisedPlace
 	size_t		multiple;
 } TclsQuantisedPlace;
 
-/*
- * q = x (rows, columns) quantised.  scales (rows) gets max |x| / 127, NaN for a row that is not
- * finite, and 0 for one below 1e-30; both of these count as zeros.
- */
-extern void tcls_quantise_rows(void *q, float *scales, const float *x, size_t rows, size_t columns,
-							   const TclsQuantisedPlace *place);
+/* What the quantised rows mean: x is about q * scale + shift.  shifts NULL: there are none. */
+typedef struct TclsQuantisedRows
+{
+	float	   *scales;			/* (rows) NaN for a row that is not finite, 0 for one whose range is below 1e-30 */
+	float	   *shifts;			/* (rows) or NULL */
+} TclsQuantisedRows;
+
+/* q = x (rows, columns), each column times its factor (or NULL), quantised; scale NaN or 0: q is 0. */
+extern void tcls_quantise_rows(void *q, const TclsQuantisedRows *meaning, const float *x, const float *factors,
+							   size_t rows, size_t columns, const TclsQuantisedPlace *place);
+
+/* q = x (columns), an output channel: without a shift.  *total = scale * the sum of q. */
+extern void tcls_quantise_channel(void *q, float *scale, float *total, const float *x, size_t columns,
+								  const TclsQuantisedPlace *place);
+
+/* The scales and, behind them, the shifts of M rows of inputs at the beginning of the inputs. */
+extern size_t tcls_quantised_rows_bytes(size_t m);
+extern TclsQuantisedRows tcls_quantised_rows(const void *input, size_t m);
 
 /* y = x rounded to bfloat16; y may be x. */
 extern void tcls_round_bf16(float *y, const float *x, size_t count);
@@ -110,11 +122,15 @@ extern size_t tcls_tiling_panel_bytes(int n, int k, const TclsTiling *tiling);
 /* Where step s of channel j begins in the panels, and how long a step of one channel is. */
 extern size_t tcls_tiling_place(size_t j, size_t s, int k, const TclsTiling *tiling);
 
-/* What int32 sums mean: (sum - excess of the column) * scale of the row * scale of the column. */
+/*
+ * What int32 sums of q times q mean: (sum - excess of the column) * scale of the row * scale of the
+ * column + shift of the row * total of the column.
+ */
 typedef struct TclsScales
 {
-	const float *rows;
+	TclsQuantisedRows rows;
 	const float *columns;
+	const float *totals;		/* scale of the column times the sum of its q */
 	const int32_t *excess;		/* or NULL */
 } TclsScales;
 

@@ -124,7 +124,7 @@ fp32_input_bytes(int m, int k)
 }
 
 static void
-fp32_convert(void *input, const float *x, int m, int k)
+fp32_convert(void *input, const float *x, const float *factors, int m, int k)
 {
 	memcpy(input, x, (size_t) m * (size_t) k * sizeof(float));
 }
@@ -167,7 +167,7 @@ bf16_pack(void *packed, const float *weight, int n, int k)
 }
 
 static void
-bf16_convert(void *input, const float *x, int m, int k)
+bf16_convert(void *input, const float *x, const float *factors, int m, int k)
 {
 	tcls_round_bf16(input, x, (size_t) m * (size_t) k);
 }
@@ -183,62 +183,60 @@ const TclsPackedKernel tcls_packed_bf16_plain = {
 	fp32_input_bytes, bf16_convert, bf16_multiply
 };
 
-/* ---- int8: scales before the elements, on either side ---- */
+/* ---- int8: scales and totals, or scales and shifts, before the elements ---- */
 
 static size_t
 int8_weight_bytes(int n, int k)
 {
-	return tcls_packed_round_up(padded_columns(n) * (sizeof(float) + (size_t) k), 64);
+	return tcls_packed_round_up(padded_columns(n) * (2 * sizeof(float) + (size_t) k), 64);
 }
 
 static void
 int8_pack(void *packed, const float *weight, int n, int k)
 {
 	float	   *scales = packed;
-	int8_t	   *panels = (int8_t *) (scales + padded_columns(n));
+	float	   *totals = scales + padded_columns(n);
+	int8_t	   *panels = (int8_t *) (totals + padded_columns(n));
 	int8_t		row[TCLS_PACKED_MAX_K];
 	TclsQuantisedPlace place = {TCLS_QUANTISED_INT8, (size_t) k, 0, 0, 1};
 
 	memset(packed, 0, int8_weight_bytes(n, k));
 	for (size_t j = 0; j < (size_t) n; j++)
 	{
-		tcls_quantise_rows(row, &scales[j], weight + j * (size_t) k, 1, (size_t) k, &place);
+		tcls_quantise_channel(row, &scales[j], &totals[j], weight + j * (size_t) k, (size_t) k, &place);
 		for (size_t l = 0; l < (size_t) k; l++)
 			panels[packed_index(j, l, (size_t) k)] = row[l];
 	}
 }
 
 static size_t
-int8_scales_bytes(int m)
-{
-	return tcls_packed_round_up((size_t) m * sizeof(float), 64);
-}
-
-static size_t
 int8_input_bytes(int m, int k)
 {
-	return int8_scales_bytes(m) + tcls_packed_round_up((size_t) m * (size_t) k, 64);
+	return tcls_quantised_rows_bytes((size_t) m) + tcls_packed_round_up((size_t) m * (size_t) k, 64);
 }
 
 static void
-int8_convert(void *input, const float *x, int m, int k)
+int8_convert(void *input, const float *x, const float *factors, int m, int k)
 {
 	TclsQuantisedPlace place = {TCLS_QUANTISED_INT8, (size_t) k, 0, (size_t) k, 1};
+	TclsQuantisedRows rows = tcls_quantised_rows(input, (size_t) m);
 
-	tcls_quantise_rows((char *) input + int8_scales_bytes(m), input, x, (size_t) m, (size_t) k, &place);
+	tcls_quantise_rows((char *) input + tcls_quantised_rows_bytes((size_t) m), &rows, x, factors, (size_t) m,
+					   (size_t) k, &place);
 }
 
 static void
 int8_multiply(float *y, const void *input, const void *packed, int m, int n, int k, const TclsEpilogue *epilogue)
 {
-	TclsScales	scales = {input, packed, NULL};
-	const int8_t *panels = (const int8_t *) packed + padded_columns(n) * sizeof(float);
+	const float *columns = packed;
+	TclsScales	scales = {tcls_quantised_rows(input, (size_t) m), columns, columns + padded_columns(n), NULL};
+	const int8_t *panels = (const int8_t *) (columns + 2 * padded_columns(n));
 
-	tcls_int8(y, (const int8_t *) input + int8_scales_bytes(m), panels, (size_t) m, (size_t) n, (size_t) k, &scales,
+	tcls_int8(y, (const int8_t *) input + tcls_quantised_rows_bytes((size_t) m), panels, (size_t) m, (size_t) n, (size_t) k, &scales,
 			  epilogue);
 }
 
 const TclsPackedKernel tcls_packed_int8_plain = {
-	"int8 plain C", "int8-plain-1", TCLS_INT8, true, always_available, int8_weight_bytes, int8_pack,
+	"int8 plain C", "int8-plain-2", TCLS_INT8, true, always_available, int8_weight_bytes, int8_pack,
 	int8_input_bytes, int8_convert, int8_multiply
 };

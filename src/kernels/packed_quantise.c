@@ -1,6 +1,6 @@
 /*
  * packed_quantise.c
- *		Floats to int8 with a scale by row, and to bfloat16.
+ *		Floats to int8 with a scale and a shift by row, and to bfloat16.
  */
 #include <math.h>
 #include <string.h>
@@ -12,38 +12,87 @@
 #define ABSOLUTE_BITS UINT32_C(0x7fffffff)
 #define INFINITY_BITS UINT32_C(0x7f800000)
 
-/* The bits of max |x|, which order as the numbers do; infinity and NaN are above all others. */
-static TCLS_BODY uint32_t
-largest_bits(const float *x, size_t columns)
+static TCLS_BODY bool
+is_finite(float x)
 {
-	uint32_t	largest = 0;
+	uint32_t	bits;
 
-#pragma omp simd reduction(max:largest)
+	memcpy(&bits, &x, sizeof(bits));
+	return (bits & ABSOLUTE_BITS) < INFINITY_BITS;
+}
+
+typedef struct Range
+{
+	float		low;
+	float		high;
+	bool		is_finite;
+} Range;
+
+/* x times 0 is not 0 where x is not finite, and so the sum tells. */
+static TCLS_BODY Range
+range_of(const float *x, const float *factors, size_t columns)
+{
+	float		low = x[0] * (factors != NULL ? factors[0] : 1.0f);
+	float		high = low;
+	float		zero = 0.0f;
+	Range		range;
+
+#pragma omp simd reduction(min:low) reduction(max:high) reduction(+:zero)
 	for (size_t i = 0; i < columns; i++)
 	{
-		uint32_t	bits;
+		float		value = factors != NULL ? x[i] * factors[i] : x[i];
 
-		memcpy(&bits, &x[i], sizeof(bits));
-		bits &= ABSOLUTE_BITS;
-		largest = bits > largest ? bits : largest;
+		low = value < low ? value : low;
+		high = value > high ? value : high;
+		zero += value * 0.0f;
 	}
-	return largest;
+	range.low = low;
+	range.high = high;
+	range.is_finite = is_finite(zero);
+	return range;
+}
+
+/* How a row is quantised: q = round((x - shift) * inverse).  inverse 0: zeros, whatever x is. */
+typedef struct Map
+{
+	float		shift;
+	float		inverse;
+	float		scale;
+} Map;
+
+static TCLS_BODY Map
+map_of(const float *x, const float *factors, size_t columns, bool shifted)
+{
+	Range		range = range_of(x, factors, columns);
+	float		half = shifted ? 0.5f * range.high - 0.5f * range.low :
+		range.high > -range.low ? range.high : -range.low;
+	Map			map = {shifted ? 0.5f * range.high + 0.5f * range.low : 0.0f, 0.0f, 0.0f};
+
+	if (!range.is_finite)
+		map.scale = NAN;
+	else if (half >= 1e-30f)
+	{
+		map.inverse = 127.0f / half;
+		map.scale = half / 127.0f;
+	}
+	return map;
 }
 
 #define EACH_ELEMENT(type, offset) \
 	do { \
 		_Pragma("omp simd") \
 		for (size_t i = 0; i < columns; i++) \
-			((type *) q)[i] = (type) ((int32_t) rintf(x[i] * inverse) + (offset)); \
+			((type *) q)[i] = (type) \
+				((int32_t) rintf(((factors != NULL ? x[i] * factors[i] : x[i]) - map.shift) * map.inverse) + (offset)); \
 		for (size_t i = columns; i < filled; i++) \
 			((type *) q)[i] = (type) (offset); \
 	} while (0)
 
-/* inverse 0: zeros, whatever x is. */
 static TCLS_BODY void
-quantise_piece(void *q, const float *x, size_t columns, size_t filled, float inverse, TclsQuantised form)
+quantise_piece(void *q, const float *x, const float *factors, size_t columns, size_t filled, Map map,
+			   TclsQuantised form)
 {
-	if (inverse == 0.0f)
+	if (map.inverse == 0.0f)
 		columns = 0;
 	switch (form)
 	{
@@ -59,36 +108,78 @@ quantise_piece(void *q, const float *x, size_t columns, size_t filled, float inv
 	}
 }
 
-static TCLS_BODY float
-quantise_row(char *q, const float *x, size_t columns, const TclsQuantisedPlace *place)
+static TCLS_BODY Map
+quantise_row(char *q, const float *x, const float *factors, size_t columns, bool shifted,
+			 const TclsQuantisedPlace *place)
 {
-	uint32_t	bits = largest_bits(x, columns);
-	float		largest;
-	float		inverse;
+	Map			map = map_of(x, factors, columns, shifted);
 
-	memcpy(&largest, &bits, sizeof(largest));
-	inverse = bits >= INFINITY_BITS || largest < 1e-30f ? 0.0f : 127.0f / largest;
 	for (size_t i = 0; i < columns; i += place->piece_columns)
 	{
 		size_t		piece = columns - i < place->piece_columns ? columns - i : place->piece_columns;
 
-		quantise_piece(q, x + i, piece, (piece + place->multiple - 1) / place->multiple * place->multiple, inverse,
-					   place->form);
+		quantise_piece(q, x + i, factors != NULL ? factors + i : NULL, piece,
+					   (piece + place->multiple - 1) / place->multiple * place->multiple, map, place->form);
 		q += place->piece_stride;
 	}
-	return bits >= INFINITY_BITS ? NAN : inverse == 0.0f ? 0.0f : largest / 127.0f;
+	return map;
 }
 
 static TCLS_BODY void
-quantise_rows(void *q, float *scales, const float *x, size_t rows, size_t columns, const TclsQuantisedPlace *place)
+quantise_rows(void *q, const TclsQuantisedRows *meaning, const float *x, const float *factors, size_t rows,
+			  size_t columns, const TclsQuantisedPlace *place)
 {
 	for (size_t i = 0; i < rows; i++)
-		scales[i] = quantise_row((char *) q + i * place->row_stride, x + i * columns, columns, place);
+	{
+		char	   *to = (char *) q + i * place->row_stride;
+		Map			map = factors != NULL ?
+			quantise_row(to, x + i * columns, factors, columns, meaning->shifts != NULL, place) :
+			quantise_row(to, x + i * columns, NULL, columns, meaning->shifts != NULL, place);
+
+		meaning->scales[i] = map.scale;
+		if (meaning->shifts != NULL)
+			meaning->shifts[i] = map.shift;
+	}
 }
 
 TCLS_VARIANTS(quantise_rows,
-			  (void *q, float *scales, const float *x, size_t rows, size_t columns, const TclsQuantisedPlace *place),
-			  (q, scales, x, rows, columns, place))
+			  (void *q, const TclsQuantisedRows *meaning, const float *x, const float *factors, size_t rows,
+			   size_t columns, const TclsQuantisedPlace *place),
+			  (q, meaning, x, factors, rows, columns, place))
+
+/* The elements are int8 without gaps. */
+void
+tcls_quantise_channel(void *q, float *scale, float *total, const float *x, size_t columns,
+					  const TclsQuantisedPlace *place)
+{
+	TclsQuantisedRows meaning = {scale, NULL};
+	int32_t		sum = 0;
+
+	tcls_quantise_rows(q, &meaning, x, NULL, 1, columns, place);
+	for (size_t i = 0; i < columns; i++)
+		sum += ((const int8_t *) q)[i];
+	*total = *scale * (float) sum;
+}
+
+static size_t
+shifts_offset(size_t m)
+{
+	return tcls_packed_round_up(m * sizeof(float), 64);
+}
+
+size_t
+tcls_quantised_rows_bytes(size_t m)
+{
+	return 2 * shifts_offset(m);
+}
+
+TclsQuantisedRows
+tcls_quantised_rows(const void *input, size_t m)
+{
+	TclsQuantisedRows rows = {(float *) input, (float *) ((char *) input + shifts_offset(m))};
+
+	return rows;
+}
 
 /* To nearest even; the upper half is the result. */
 static TCLS_BODY uint32_t

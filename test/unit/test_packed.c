@@ -78,59 +78,84 @@ to_bf16(float x)
 	return ldexp(nearbyint(ldexp(fraction, 8)), exponent - 8);
 }
 
-static float
-row_maximum(const float *x, int k)
+/* How a row is quantised: in float, as the kernels do. */
+typedef struct Quantiser
 {
-	float		largest = 0;
+	float		shift;
+	float		half;			/* of the range, or the largest magnitude where there is no shift */
+} Quantiser;
+
+static Quantiser
+quantiser_of(const float *x, int k, bool shifted)
+{
+	float		low = x[0];
+	float		high = x[0];
+	Quantiser	result = {0, 0};
 
 	for (int i = 0; i < k; i++)
-		largest = fmaxf(largest, fabsf(x[i]));
-	return largest;
-}
-
-/* What the kernel makes of element i of a row, and the unit that it counts in. */
-static double
-element(TclsPrecision precision, const float *row, int i, float maximum)
-{
-	if (precision == TCLS_FP32)
-		return (double) row[i];
-	if (precision == TCLS_BF16)
-		return to_bf16(row[i]);
-	return maximum < 1e-30f ? 0 : (double) nearbyintf(row[i] * (127.0f / maximum));
+	{
+		low = fminf(low, x[i]);
+		high = fmaxf(high, x[i]);
+	}
+	result.half = shifted ? 0.5f * high - 0.5f * low : fmaxf(high, -low);
+	result.shift = shifted ? 0.5f * high + 0.5f * low : 0;
+	return result;
 }
 
 static double
-unit_of(TclsPrecision precision, float maximum)
+quantised(float x, Quantiser quantiser)
 {
-	return precision == TCLS_INT8 ? (double) maximum / 127 : 1;
+	return quantiser.half < 1e-30f ? 0 : (double) nearbyintf((x - quantiser.shift) * (127.0f / quantiser.half));
+}
+
+/* The sums of int8 are exact, only what follows is rounded. */
+static void
+define_int8(double *product, double *magnitude, const float *x, const float *w, int k)
+{
+	Quantiser	of_x = quantiser_of(x, k, true);
+	Quantiser	of_w = quantiser_of(w, k, false);
+	double		sum = 0;
+	double		total = 0;
+
+	for (int l = 0; l < k; l++)
+	{
+		sum += quantised(x[l], of_x) * quantised(w[l], of_w);
+		total += quantised(w[l], of_w);
+	}
+	sum *= (double) of_x.half / 127 * (double) of_w.half / 127;
+	total *= (double) of_w.half / 127 * (double) of_x.shift;
+	*product = sum + total;
+	*magnitude = fabs(sum) + fabs(total);
+}
+
+static void
+define_floats(double *product, double *magnitude, const float *x, const float *w, int k, bool rounded)
+{
+	*product = 0;
+	*magnitude = 0;
+	for (int l = 0; l < k; l++)
+	{
+		double		term = rounded ? to_bf16(x[l]) * to_bf16(w[l]) : (double) x[l] * (double) w[l];
+
+		*product += term;
+		*magnitude += fabs(term);
+	}
 }
 
 static void
 define_product(Trial *t)
 {
-	TclsPrecision precision = t->kernel->precision;
-
 	for (int i = 0; i < t->m; i++)
 		for (int j = 0; j < t->n; j++)
 		{
 			const float *x = t->x + i * t->k;
 			const float *w = t->weight + j * t->k;
-			float		x_max = row_maximum(x, t->k);
-			float		w_max = row_maximum(w, t->k);
-			double		scale = unit_of(precision, x_max) * unit_of(precision, w_max);
-			double		sum = 0;
-			double		magnitude = 0;
+			int			at = i * t->n + j;
 
-			for (int l = 0; l < t->k; l++)
-			{
-				double		term = element(precision, x, l, x_max) * element(precision, w, l, w_max);
-
-				sum += term;
-				magnitude += fabs(term);
-			}
-			t->product[i * t->n + j] = sum * scale;
-			/* The sums of int8 are exact, only what follows is rounded. */
-			t->magnitude[i * t->n + j] = precision == TCLS_INT8 ? fabs(sum * scale) : magnitude * scale;
+			if (t->kernel->precision == TCLS_INT8)
+				define_int8(&t->product[at], &t->magnitude[at], x, w, t->k);
+			else
+				define_floats(&t->product[at], &t->magnitude[at], x, w, t->k, t->kernel->precision == TCLS_BF16);
 		}
 }
 
@@ -162,7 +187,7 @@ multiply(Trial *t)
 	void	   *input = aligned(t->kernel->input_bytes(t->m, t->k));
 
 	t->kernel->pack(packed, t->weight, t->n, t->k);
-	t->kernel->convert(input, t->x, t->m, t->k);
+	t->kernel->convert(input, t->x, NULL, t->m, t->k);
 	t->kernel->multiply(t->y, input, packed, t->m, t->n, t->k, &t->epilogue);
 	free(packed);
 	free(input);
@@ -307,7 +332,7 @@ rows_of_zeros(UnitHost *unit)
 	each_kernel(zeros_case, unit);
 }
 
-/* With 127 as maximum and weights of one 127 each, the results are the quantised numbers. */
+/* With 127 and -127 as ends of the range and weights of one 1 each, the results are the quantised numbers. */
 static void
 ties_case(const TclsPackedKernel *kernel, UnitHost *unit)
 {
@@ -318,12 +343,12 @@ ties_case(const TclsPackedKernel *kernel, UnitHost *unit)
 	memset(t.weight, 0, (size_t) (t.n * t.k) * sizeof(float));
 	for (int i = 0; i < t.k; i++)
 	{
-		t.x[i] = i == 0 ? 127 : (float) (i - 20) + 0.5f;
-		t.x[t.k + i] = i == 0 ? -127 : (float) (i - 20) * 6 + 0.49f;
+		t.x[i] = i == 0 ? 127 : i == 1 ? -127 : (float) (i - 20) + 0.5f;
+		t.x[t.k + i] = i == 0 ? -127 : i == 1 ? 127 : (float) (i - 20) * 6 + 0.49f;
 		t.weight[i * t.k + i] = 1;
 	}
 	multiply(&t);
-	for (int i = 1; i < t.k; i++)
+	for (int i = 2; i < t.k; i++)
 	{
 		CHECK_CLOSE((double) t.y[i], nearbyint(i - 20 + 0.5), 1e-5);
 		CHECK_CLOSE((double) t.y[t.n + i], (i - 20) * 6, 1e-4);
@@ -334,6 +359,40 @@ static void
 ties_go_to_even(UnitHost *unit)
 {
 	each_kernel(ties_case, unit);
+}
+
+/* Factors on the columns of X: the same as X times them before. */
+static void
+factors_case(const TclsPackedKernel *kernel, UnitHost *unit)
+{
+	Trial		t = trial(kernel, 13, 35, 401, unit);
+	void	   *packed = aligned(kernel->weight_bytes(t.n, t.k));
+	void	   *input = aligned(kernel->input_bytes(t.m, t.k));
+	float	   *factors;
+	TclsRng		rng = {5};
+
+	if (kernel->precision == TCLS_INT8)
+	{
+		CHECK_OK(tcls_alloc(&factors, (size_t) t.k, sizeof(float), &unit->host), &unit->host);
+		/* Powers of two change no rounding. */
+		for (int i = 0; i < t.k; i++)
+			factors[i] = ldexpf(1, (int) (tcls_rng_next(&rng) % 5) - 2);
+		kernel->pack(packed, t.weight, t.n, t.k);
+		kernel->convert(input, t.x, factors, t.m, t.k);
+		kernel->multiply(t.y, input, packed, t.m, t.n, t.k, &t.epilogue);
+		for (int i = 0; i < t.m * t.k; i++)
+			t.x[i] *= factors[i % t.k];
+		define_product(&t);
+		check_result(&t, NULL, bound_of(&t));
+	}
+	free(packed);
+	free(input);
+}
+
+static void
+factors_multiply_columns(UnitHost *unit)
+{
+	each_kernel(factors_case, unit);
 }
 
 /* The largest sums that there can be, of both signs, at the largest K. */
@@ -352,10 +411,13 @@ largest_case(const TclsPackedKernel *kernel, UnitHost *unit)
 		t.weight[t.k + i] = -2;
 		t.weight[2 * t.k + i] = i % 2 == 0 ? 2 : -2;
 	}
+	/* The last element makes the range symmetric. */
+	t.x[t.k - 1] = -1;
+	t.x[2 * t.k - 1] = 1;
 	multiply(&t);
 	for (int i = 0; i < 2; i++)
 		for (int j = 0; j < 3; j++)
-			CHECK_CLOSE((double) t.y[i * 3 + j], j == 2 ? 0 : (i == j ? 2.0 : -2.0) * t.k, 0.02);
+			CHECK_CLOSE((double) t.y[i * 3 + j], j == 2 ? (i == 0 ? 4 : -4) : (i == j ? 2.0 : -2.0) * (t.k - 2), 0.02);
 }
 
 static void
@@ -513,6 +575,7 @@ main(int argc, char **argv)
 	RUN(epilogues);
 	RUN(rows_of_zeros);
 	RUN(ties_go_to_even);
+	RUN(factors_multiply_columns);
 	RUN(largest_sums_do_not_overflow);
 	RUN(what_is_not_finite_stays_so);
 	RUN(kernels_pass_their_self_test);
