@@ -195,6 +195,10 @@ CREATE FUNCTION textcls.rollback(model text) RETURNS int
 	AS 'MODULE_PATHNAME', 'textcls_rollback' LANGUAGE C STRICT VOLATILE PARALLEL UNSAFE;
 CREATE FUNCTION textcls.set_precision(model text, "precision" text) RETURNS void
 	AS 'MODULE_PATHNAME', 'textcls_set_precision' LANGUAGE C STRICT VOLATILE PARALLEL UNSAFE;
+-- Compares int8 with fp32 on the rows of a relation; what auto picks for the deployed version follows from it.
+CREATE FUNCTION textcls.measure_precision(model text, relation regclass, text_column name DEFAULT NULL,
+		label_column name DEFAULT NULL, OUT rows bigint, OUT agreement float8, OUT accuracy_change float8)
+	AS 'MODULE_PATHNAME', 'textcls_measure_precision' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000000;
 CREATE FUNCTION textcls.drop_model(model text, version int DEFAULT NULL) RETURNS int
 	AS 'MODULE_PATHNAME', 'textcls_drop_model' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 CREATE FUNCTION textcls.drop_all_models() RETURNS int

@@ -13,7 +13,6 @@
 #include "utils/builtins.h"
 
 #include "bridge/host_pg.h"
-#include "bridge/settings.h"
 #include "model/import.h"
 #include "store/large_object.h"
 #include "store/model_cache.h"
@@ -30,7 +29,6 @@ PG_FUNCTION_INFO_V1(textcls_export_model);
 PG_FUNCTION_INFO_V1(textcls_model_files);
 PG_FUNCTION_INFO_V1(textcls_deploy);
 PG_FUNCTION_INFO_V1(textcls_rollback);
-PG_FUNCTION_INFO_V1(textcls_set_precision);
 PG_FUNCTION_INFO_V1(textcls_drop_model);
 PG_FUNCTION_INFO_V1(textcls_drop_all_models);
 PG_FUNCTION_INFO_V1(textcls_grant_model);
@@ -288,23 +286,6 @@ textcls_deploy(PG_FUNCTION_ARGS)
 {
 	PreventCommandIfReadOnly("textcls.deploy()");
 	tcls_catalog_deploy(text_to_cstring(PG_GETARG_TEXT_PP(0)), PG_GETARG_INT32(1));
-	PG_RETURN_VOID();
-}
-
-Datum
-textcls_set_precision(PG_FUNCTION_ARGS)
-{
-	char	   *model = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	char	   *word = text_to_cstring(PG_GETARG_TEXT_PP(1));
-	int			precision;
-
-	PreventCommandIfReadOnly("textcls.set_precision()");
-	if (!tcls_settings_read_precision(&precision, word))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid precision: \"%s\"", word),
-				 errhint("Use \"auto\", \"fp32\", \"bf16\" or \"int8\".")));
-	tcls_catalog_set_precision(model, precision);
 	PG_RETURN_VOID();
 }
 

@@ -17,6 +17,7 @@
 #include "kernels/packed.h"
 #include "store/model_cache.h"
 #include "store/model_catalog.h"
+#include "store/model_precision.h"
 #include "store/prepared_directory.h"
 #include "store/prepared_file.h"
 
@@ -51,7 +52,7 @@ textcls_prepare(PG_FUNCTION_ARGS)
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
 	tcls_engine_start();
-	kernel = kernel_of(PG_ARGISNULL(1) ? "fp32" : text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	kernel = PG_ARGISNULL(1) ? tcls_precision_kernel(NULL, version) : kernel_of(text_to_cstring(PG_GETARG_TEXT_PP(1)));
 	INSTR_TIME_SET_CURRENT(start);
 	values[5] = Int64GetDatum((int64) tcls_cache_prepare(&was_built, version, kernel));
 	INSTR_TIME_SET_CURRENT(duration);

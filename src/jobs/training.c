@@ -34,6 +34,7 @@
 #include "store/large_object.h"
 #include "store/model_cache.h"
 #include "store/model_catalog.h"
+#include "train/compare.h"
 #include "train/scratch.h"
 #include "train/trainer.h"
 
@@ -69,6 +70,7 @@ typedef struct Training
 	int64		tokens;			/* since the last row of the log */
 	TimestampTz logged;
 	TclsEvaluation result;
+	TclsInt8Check int8;
 	TclsClassMetrics *label_results;	/* (num_labels) or NULL without validation rows */
 } Training;
 
@@ -568,6 +570,19 @@ train(Training *training)
 	tcls_host_check(tcls_trainer_run(training->trainer), training->host);
 }
 
+/* Whether serving may take int8 for these weights. */
+static void
+compare_int8(Training *training, const TclsExampleSource *examples)
+{
+	TclsComparison comparison;
+
+	tcls_host_check(tcls_trainer_compare(&comparison, training->trainer, examples, tcls_packed_best(TCLS_INT8)),
+					training->host);
+	training->int8.rows = comparison.rows;
+	training->int8.agreement = comparison.equal / (double) comparison.rows;
+	training->int8.accuracy_change = (comparison.kernel_right - comparison.right) / (double) comparison.rows;
+}
+
 /* The result on the validation rows, label by label. */
 static void
 evaluate(Training *training)
@@ -580,6 +595,7 @@ evaluate(Training *training)
 	training->label_results = palloc(training->model.config.num_labels * sizeof(TclsClassMetrics));
 	tcls_host_check(tcls_trainer_evaluate_labels(&training->result, training->label_results, training->trainer,
 												 examples), training->host);
+	compare_int8(training, examples);
 }
 
 static void
@@ -655,6 +671,7 @@ save(Training *training)
 	version.tokenizer = tokenizer.data;
 	version.metrics = result.metrics = metrics_json(training);
 	version.options = tcls_job_options_effective(training->options);
+	version.int8 = training->int8;
 	version.deploy = tcls_catalog_wants_deploy(job->deploy);
 	report_steps(training, training->trainer, "save", 0);
 	result.model_version = tcls_catalog_publish(&version, &result.version_number);

@@ -204,12 +204,15 @@ tcls_cache_prepare(bool *was_built, const TclsVersion *version, const TclsPacked
 const TclsPrepared *
 tcls_cache_model(const TclsVersion *version)
 {
-	const TclsPackedKernel *kernel;
-	CachedModel *entry;
-
 	tcls_engine_start();
-	kernel = tcls_precision_kernel(NULL, version);
-	entry = cache_lookup(version, kernel);
+	return tcls_cache_packed_model(version, tcls_precision_kernel(NULL, version));
+}
+
+const TclsPrepared *
+tcls_cache_packed_model(const TclsVersion *version, const TclsPackedKernel *kernel)
+{
+	CachedModel *entry = cache_lookup(version, kernel);
+
 	if (entry == NULL)
 	{
 		cache_shrink();

@@ -16,6 +16,9 @@
  */
 extern const TclsPrepared *tcls_cache_model(const TclsVersion *version);
 
+/* The same for a kernel that the caller chose, after the engine was started. */
+extern const TclsPrepared *tcls_cache_packed_model(const TclsVersion *version, const TclsPackedKernel *kernel);
+
 /*
  * Make sure that there is a prepared file for this kernel; its size, and whether it was built now.  An ERROR
  * where it cannot be made.

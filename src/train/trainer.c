@@ -573,5 +573,6 @@ tcls_trainer_bytes(const TclsConfig *config, const TclsParameterPlan *plan, cons
 		(size_t) options->batch_size * (size_t) max_length * sizeof(int32_t) +
 		tcls_network_train_bytes(config, tokens, max_length);
 
-	return 4 * plan->total * sizeof(float) + (size_t) ranks * of_rank;
+	return 4 * plan->total * sizeof(float) + tcls_inference_size(config, tcls_packed_best(TCLS_INT8)) +
+		(size_t) ranks * of_rank;
 }

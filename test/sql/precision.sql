@@ -56,6 +56,33 @@ SELECT bool_and(r.score = f.score) AS same
   FROM p_result r JOIN p_result f ON f.label = r.label AND f.precision = 'fp32' WHERE r.precision = 'bf16';
 RESET textcls.precision;
 
+-- auto takes int8 once a comparison allows it: enough rows, by the owner
+CREATE TABLE p_rows AS
+  SELECT 'win a prize, number ' || i AS body, (textcls.predict('win a prize, number ' || i, 'p_three')).label AS label
+  FROM generate_series(1, 120) i;
+SELECT rows, agreement >= 0.9 AS agrees, accuracy_change FROM textcls.measure_precision('p_three', 'p_rows', 'body');
+SELECT rows, abs(accuracy_change) < 0.1 AS near FROM textcls.measure_precision('p_three', 'p_rows', 'body', 'label');
+SELECT int8_rows, int8_agreement > 0.9 AS agrees FROM textcls.model_versions WHERE model = 'p_three';
+SELECT textcls.set_precision('p_three', 'auto');
+UPDATE textcls.model_version SET int8_agreement = 0.99, int8_accuracy_change = -0.003 WHERE model = 'p_three';
+SELECT * FROM pg_temp.kernel();
+UPDATE textcls.model_version SET int8_agreement = 0.98 WHERE model = 'p_three';
+SELECT * FROM pg_temp.kernel();
+UPDATE textcls.model_version SET int8_agreement = 1, int8_rows = 99 WHERE model = 'p_three';
+SELECT * FROM pg_temp.kernel();
+UPDATE textcls.model_version SET int8_accuracy_change = -0.004, int8_rows = 1000 WHERE model = 'p_three';
+SELECT * FROM pg_temp.kernel();
+SELECT textcls.measure_precision('p_three', 'p_rows', 'nothing');
+SELECT textcls.measure_precision('p_three', NULL);
+CREATE TABLE p_empty (body text);
+SELECT textcls.measure_precision('p_three', 'p_empty');
+GRANT SELECT ON p_rows TO regress_textcls_precision;
+SELECT textcls.grant_model('p_three', 'regress_textcls_precision');
+SET ROLE regress_textcls_precision;
+SELECT textcls.measure_precision('p_three', 'p_rows', 'body');
+RESET ROLE;
+DROP TABLE p_rows, p_empty;
+
 -- the files of two precisions lie beside each other
 SELECT precision, kernel FROM textcls.prepared WHERE model = 'p_three' AND kernel LIKE '%plain%' ORDER BY 1;
 
