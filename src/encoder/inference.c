@@ -265,7 +265,7 @@ multiply(float *y, const float *x, const void *matrix, size_t rows, int32_t in, 
 	const TclsPackedKernel *kernel = run->inference->kernel;
 
 	TCLS_TRY(tcls_poll(run->host));
-	kernel->convert(run->input, x, NULL, (int) rows, in);
+	kernel->convert(run->input, x, (int) rows, in);
 	kernel->multiply(y, run->input, matrix, (int) rows, out, in, epilogue);
 	return TCLS_OK;
 }

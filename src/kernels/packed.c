@@ -154,7 +154,7 @@ test_multiply(float *y, const TclsPackedKernel *kernel, const TestShape *shape)
 		return false;
 	memcpy(y, test_residual, sizeof(test_residual));
 	kernel->pack(test_packed, test_weight, shape->n, shape->k);
-	kernel->convert(test_input, test_x, NULL, shape->m, shape->k);
+	kernel->convert(test_input, test_x, shape->m, shape->k);
 	kernel->multiply(y, test_input, test_packed, shape->m, shape->n, shape->k, &epilogue);
 	return true;
 }

@@ -61,13 +61,9 @@ typedef struct TclsPackedKernel
 	size_t		(*weight_bytes) (int n, int k);
 	void		(*pack) (void *packed, const float *weight, int n, int k);
 
-	/*
-	 * Bytes of M rows of activations in the kernel's form, and X (M, K) into that form (64-byte
-	 * aligned).  Kernels of int8 multiply each column by its factor (K) before, if there are any; the
-	 * others take NULL.
-	 */
+	/* Bytes of M rows of activations in the kernel's form, and X (M, K) into that form (64-byte aligned). */
 	size_t		(*input_bytes) (int m, int k);
-	void		(*convert) (void *input, const float *x, const float *factors, int m, int k);
+	void		(*convert) (void *input, const float *x, int m, int k);
 
 	/* y (M, N) without gaps. */
 	void		(*multiply) (float *y, const void *input, const void *packed, int m, int n, int k,

@@ -46,7 +46,7 @@ pack(void *packed, const float *weight, int n, int k, const TclsTiling *tiling)
 }
 
 static void
-convert(void *input, const float *x, const float *factors, int m, int k)
+convert(void *input, const float *x, int m, int k)
 {
 	char	   *to = input;
 

@@ -124,13 +124,13 @@ input_bytes(int m, int k, const TclsTiling *tiling)
 }
 
 static void
-convert(void *input, const float *x, const float *factors, int m, int k, TclsQuantised form, const TclsTiling *tiling)
+convert(void *input, const float *x, int m, int k, TclsQuantised form, const TclsTiling *tiling)
 {
 	TclsQuantisedPlace place = {form, TCLS_TILE_DEPTH * tiling->step_depth, (size_t) m * TCLS_TILE_ROW, TCLS_TILE_ROW,
 		tiling->step_depth};
 	TclsQuantisedRows rows = tcls_quantised_rows(input, (size_t) m);
 
-	tcls_quantise_rows((char *) input + tcls_quantised_rows_bytes((size_t) m), &rows, x, factors, (size_t) m,
+	tcls_quantise_rows((char *) input + tcls_quantised_rows_bytes((size_t) m), &rows, x, (size_t) m,
 					   (size_t) k, &place);
 }
 
@@ -153,9 +153,9 @@ multiply(float *y, const void *input, const void *packed, int m, int n, int k, c
 		pack(packed, weight, n, k, &tiling_##isa); \
 	} \
 	static size_t isa##_input_bytes(int m, int k) { return input_bytes(m, k, &tiling_##isa); } \
-	static void isa##_convert(void *input, const float *x, const float *factors, int m, int k) \
+	static void isa##_convert(void *input, const float *x, int m, int k) \
 	{ \
-		convert(input, x, factors, m, k, form, &tiling_##isa); \
+		convert(input, x, m, k, form, &tiling_##isa); \
 	} \
 	static void isa##_multiply(float *y, const void *input, const void *packed, int m, int n, int k, \
 							   const TclsEpilogue *epilogue) \

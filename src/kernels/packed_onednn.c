@@ -191,7 +191,7 @@ input_bytes(const Shape *shape)
 }
 
 static void
-convert(void *input, const float *x, const float *factors, const Shape *shape)
+convert(void *input, const float *x, const Shape *shape)
 {
 	TclsQuantisedRows meaning = tcls_quantised_rows(input, shape->m);
 	TclsQuantisedPlace place = place_of(shape);
@@ -200,7 +200,7 @@ convert(void *input, const float *x, const float *factors, const Shape *shape)
 	size_t		rows = tcls_packed_round_up(shape->m, TCLS_ONEDNN_ROWS);
 
 	if (shape->type == TCLS_ONEDNN_INT8)
-		tcls_quantise_rows(elements, &meaning, x, factors, shape->m, shape->k, &place);
+		tcls_quantise_rows(elements, &meaning, x, shape->m, shape->k, &place);
 	else
 		convert_rows(elements, x, shape, shape->m);
 	memset(elements + shape->m * row_bytes, 0, (rows - shape->m) * row_bytes);
@@ -301,11 +301,11 @@ usable(char *layout, TclsOnednnType type, const char *precision)
 		return input_bytes(&shape); \
 	} \
 	static void \
-	name##_convert(void *input, const float *x, const float *factors, int m, int k) \
+	name##_convert(void *input, const float *x, int m, int k) \
 	{ \
 		Shape		shape = shape_of(type, m, 0, k); \
 		\
-		convert(input, x, factors, &shape); \
+		convert(input, x, &shape); \
 	} \
 	static void \
 	name##_multiply(float *y, const void *input, const void *packed, int m, int n, int k, \

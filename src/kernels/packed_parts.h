@@ -58,9 +58,9 @@ typedef struct TclsQuantisedRows
 	float	   *shifts;			/* (rows) or NULL */
 } TclsQuantisedRows;
 
-/* q = x (rows, columns), each column times its factor (or NULL), quantised; scale NaN or 0: q is 0. */
-extern void tcls_quantise_rows(void *q, const TclsQuantisedRows *meaning, const float *x, const float *factors,
-							   size_t rows, size_t columns, const TclsQuantisedPlace *place);
+/* q = x (rows, columns) quantised; where the scale is NaN or 0, q is 0. */
+extern void tcls_quantise_rows(void *q, const TclsQuantisedRows *meaning, const float *x, size_t rows,
+							   size_t columns, const TclsQuantisedPlace *place);
 
 /* q = x (columns), an output channel: without a shift.  *total = scale * the sum of q. */
 extern void tcls_quantise_channel(void *q, float *scale, float *total, const float *x, size_t columns,

@@ -124,7 +124,7 @@ fp32_input_bytes(int m, int k)
 }
 
 static void
-fp32_convert(void *input, const float *x, const float *factors, int m, int k)
+fp32_convert(void *input, const float *x, int m, int k)
 {
 	memcpy(input, x, (size_t) m * (size_t) k * sizeof(float));
 }
@@ -167,7 +167,7 @@ bf16_pack(void *packed, const float *weight, int n, int k)
 }
 
 static void
-bf16_convert(void *input, const float *x, const float *factors, int m, int k)
+bf16_convert(void *input, const float *x, int m, int k)
 {
 	tcls_round_bf16(input, x, (size_t) m * (size_t) k);
 }
@@ -216,12 +216,12 @@ int8_input_bytes(int m, int k)
 }
 
 static void
-int8_convert(void *input, const float *x, const float *factors, int m, int k)
+int8_convert(void *input, const float *x, int m, int k)
 {
 	TclsQuantisedPlace place = {TCLS_QUANTISED_INT8, (size_t) k, 0, (size_t) k, 1};
 	TclsQuantisedRows rows = tcls_quantised_rows(input, (size_t) m);
 
-	tcls_quantise_rows((char *) input + tcls_quantised_rows_bytes((size_t) m), &rows, x, factors, (size_t) m,
+	tcls_quantise_rows((char *) input + tcls_quantised_rows_bytes((size_t) m), &rows, x, (size_t) m,
 					   (size_t) k, &place);
 }
 

@@ -30,9 +30,9 @@ typedef struct Range
 
 /* x times 0 is not 0 where x is not finite, and so the sum tells. */
 static TCLS_BODY Range
-range_of(const float *x, const float *factors, size_t columns)
+range_of(const float *x, size_t columns)
 {
-	float		low = x[0] * (factors != NULL ? factors[0] : 1.0f);
+	float		low = x[0];
 	float		high = low;
 	float		zero = 0.0f;
 	Range		range;
@@ -40,11 +40,9 @@ range_of(const float *x, const float *factors, size_t columns)
 #pragma omp simd reduction(min:low) reduction(max:high) reduction(+:zero)
 	for (size_t i = 0; i < columns; i++)
 	{
-		float		value = factors != NULL ? x[i] * factors[i] : x[i];
-
-		low = value < low ? value : low;
-		high = value > high ? value : high;
-		zero += value * 0.0f;
+		low = x[i] < low ? x[i] : low;
+		high = x[i] > high ? x[i] : high;
+		zero += x[i] * 0.0f;
 	}
 	range.low = low;
 	range.high = high;
@@ -61,9 +59,9 @@ typedef struct Map
 } Map;
 
 static TCLS_BODY Map
-map_of(const float *x, const float *factors, size_t columns, bool shifted)
+map_of(const float *x, size_t columns, bool shifted)
 {
-	Range		range = range_of(x, factors, columns);
+	Range		range = range_of(x, columns);
 	float		half = shifted ? 0.5f * range.high - 0.5f * range.low :
 		range.high > -range.low ? range.high : -range.low;
 	Map			map = {shifted ? 0.5f * range.high + 0.5f * range.low : 0.0f, 0.0f, 0.0f};
@@ -82,15 +80,13 @@ map_of(const float *x, const float *factors, size_t columns, bool shifted)
 	do { \
 		_Pragma("omp simd") \
 		for (size_t i = 0; i < columns; i++) \
-			((type *) q)[i] = (type) \
-				((int32_t) rintf(((factors != NULL ? x[i] * factors[i] : x[i]) - map.shift) * map.inverse) + (offset)); \
+			((type *) q)[i] = (type) ((int32_t) rintf((x[i] - map.shift) * map.inverse) + (offset)); \
 		for (size_t i = columns; i < filled; i++) \
 			((type *) q)[i] = (type) (offset); \
 	} while (0)
 
 static TCLS_BODY void
-quantise_piece(void *q, const float *x, const float *factors, size_t columns, size_t filled, Map map,
-			   TclsQuantised form)
+quantise_piece(void *q, const float *x, size_t columns, size_t filled, Map map, TclsQuantised form)
 {
 	if (map.inverse == 0.0f)
 		columns = 0;
@@ -109,32 +105,29 @@ quantise_piece(void *q, const float *x, const float *factors, size_t columns, si
 }
 
 static TCLS_BODY Map
-quantise_row(char *q, const float *x, const float *factors, size_t columns, bool shifted,
-			 const TclsQuantisedPlace *place)
+quantise_row(char *q, const float *x, size_t columns, bool shifted, const TclsQuantisedPlace *place)
 {
-	Map			map = map_of(x, factors, columns, shifted);
+	Map			map = map_of(x, columns, shifted);
 
 	for (size_t i = 0; i < columns; i += place->piece_columns)
 	{
 		size_t		piece = columns - i < place->piece_columns ? columns - i : place->piece_columns;
 
-		quantise_piece(q, x + i, factors != NULL ? factors + i : NULL, piece,
-					   (piece + place->multiple - 1) / place->multiple * place->multiple, map, place->form);
+		quantise_piece(q, x + i, piece, (piece + place->multiple - 1) / place->multiple * place->multiple, map,
+					   place->form);
 		q += place->piece_stride;
 	}
 	return map;
 }
 
 static TCLS_BODY void
-quantise_rows(void *q, const TclsQuantisedRows *meaning, const float *x, const float *factors, size_t rows,
-			  size_t columns, const TclsQuantisedPlace *place)
+quantise_rows(void *q, const TclsQuantisedRows *meaning, const float *x, size_t rows, size_t columns,
+			  const TclsQuantisedPlace *place)
 {
 	for (size_t i = 0; i < rows; i++)
 	{
-		char	   *to = (char *) q + i * place->row_stride;
-		Map			map = factors != NULL ?
-			quantise_row(to, x + i * columns, factors, columns, meaning->shifts != NULL, place) :
-			quantise_row(to, x + i * columns, NULL, columns, meaning->shifts != NULL, place);
+		Map			map = quantise_row((char *) q + i * place->row_stride, x + i * columns, columns,
+									   meaning->shifts != NULL, place);
 
 		meaning->scales[i] = map.scale;
 		if (meaning->shifts != NULL)
@@ -143,9 +136,9 @@ quantise_rows(void *q, const TclsQuantisedRows *meaning, const float *x, const f
 }
 
 TCLS_VARIANTS(quantise_rows,
-			  (void *q, const TclsQuantisedRows *meaning, const float *x, const float *factors, size_t rows,
-			   size_t columns, const TclsQuantisedPlace *place),
-			  (q, meaning, x, factors, rows, columns, place))
+			  (void *q, const TclsQuantisedRows *meaning, const float *x, size_t rows, size_t columns,
+			   const TclsQuantisedPlace *place),
+			  (q, meaning, x, rows, columns, place))
 
 /* The elements are int8 without gaps. */
 void
@@ -155,7 +148,7 @@ tcls_quantise_channel(void *q, float *scale, float *total, const float *x, size_
 	TclsQuantisedRows meaning = {scale, NULL};
 	int32_t		sum = 0;
 
-	tcls_quantise_rows(q, &meaning, x, NULL, 1, columns, place);
+	tcls_quantise_rows(q, &meaning, x, 1, columns, place);
 	for (size_t i = 0; i < columns; i++)
 		sum += ((const int8_t *) q)[i];
 	*total = *scale * (float) sum;

@@ -135,7 +135,7 @@ time_of(const Runner *runner, const Shape *shape, bool convert)
 	for (int i = 0; i < count; i++)
 	{
 		if (convert && runner->kernel != NULL)
-			runner->kernel->convert(runner->input, x, NULL, shape->m, shape->k);
+			runner->kernel->convert(runner->input, x, shape->m, shape->k);
 		multiply(runner, shape);
 	}
 	return (seconds() - start) / count;

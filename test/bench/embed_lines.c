@@ -2,7 +2,7 @@
  * embed_lines.c
  *		The core without a server: embeddings of the lines of standard input.
  *
- *		embed_lines DIRECTORY [BATCH_TOKENS] <texts >floats
+ *		embed_lines DIRECTORY [BATCH_TOKENS [PRECISION]] <texts >floats
  *
  * DIRECTORY is a model as Hugging Face lays it out; each line gives H fp32 numbers.
  * The rate goes to standard error, by processor time, as the machine may have other work.
@@ -88,7 +88,7 @@ append_bytes(void *context, const void *data, size_t size)
 }
 
 static TclsStatus
-load_model(TclsPrepared *out, const char *directory)
+load_model(TclsPrepared *out, const char *directory, TclsPrecision precision)
 {
 	TclsFile	files[MAX_FILES];
 	TclsImported imported;
@@ -96,7 +96,7 @@ load_model(TclsPrepared *out, const char *directory)
 	TclsWriter	writer = {append_bytes, &weights};
 	TclsStoredModel stored;
 	TclsModel	model;
-	const TclsPackedKernel *kernel = tcls_packed_best(TCLS_FP32);
+	const TclsPackedKernel *kernel = tcls_packed_best(precision);
 	void	   *image;
 	size_t		size;
 
@@ -112,7 +112,7 @@ load_model(TclsPrepared *out, const char *directory)
 }
 
 static TclsStatus
-embed_lines(const char *directory, int32_t batch_tokens)
+embed_lines(const char *directory, int32_t batch_tokens, TclsPrecision precision)
 {
 	TclsPrepared model;
 	size_t		size;
@@ -122,7 +122,7 @@ embed_lines(const char *directory, int32_t batch_tokens)
 	clock_t		begin;
 	TclsPredictions out = {0};
 
-	TCLS_TRY(load_model(&model, directory));
+	TCLS_TRY(load_model(&model, directory, precision));
 	for (char *stop = strchr(line, '\n'); stop != NULL; line = stop + 1, stop = strchr(line, '\n'))
 	{
 		texts = realloc(texts, (size_t) (count + 1) * sizeof(TclsText));
@@ -140,7 +140,11 @@ embed_lines(const char *directory, int32_t batch_tokens)
 int
 main(int argc, char **argv)
 {
-	if (argc < 2 || embed_lines(argv[1], argc > 2 ? atoi(argv[2]) : 0) != TCLS_OK)
+	TclsPrecision precision = TCLS_FP32;
+
+	if (argc > 3)
+		precision = strcmp(argv[3], "int8") == 0 ? TCLS_INT8 : strcmp(argv[3], "bf16") == 0 ? TCLS_BF16 : TCLS_FP32;
+	if (argc < 2 || embed_lines(argv[1], argc > 2 ? atoi(argv[2]) : 0, precision) != TCLS_OK)
 	{
 		fprintf(stderr, "embed_lines: %s\n", host.detail);
 		return 1;

@@ -92,7 +92,7 @@ check_poison(const TclsPackedKernel *kernel)
 
 	CHECK(kernel->weight_bytes(1, 64) > ((size_t) 1 << 50));
 	kernel->pack(packed, weight, 1, 64);
-	kernel->convert(input, x, NULL, 1, 64);
+	kernel->convert(input, x, 1, 64);
 	kernel->multiply(y, input, packed, 1, 1, 64, &epilogue);
 	CHECK(isnan(y[0]));
 	free(input);
@@ -173,7 +173,7 @@ check_equal(const TclsPackedKernel *kernel, const TclsPackedKernel *plain, int m
 
 		y[i] = aligned((size_t) m * (size_t) n * sizeof(float));
 		kernels[i]->pack(packed, weight, n, k);
-		kernels[i]->convert(input, x, NULL, m, k);
+		kernels[i]->convert(input, x, m, k);
 		kernels[i]->multiply(y[i], input, packed, m, n, k, &epilogue);
 		free(packed);
 		free(input);
@@ -262,7 +262,7 @@ packed_weights_serve_all_processes(UnitHost *unit)
 	CHECK(got == size);
 	kernel->pack(packed[0], weight, 100, 96);
 	CHECK(memcmp(packed[0], packed[1], size) == 0);
-	kernel->convert(input, x, NULL, 3, 96);
+	kernel->convert(input, x, 3, 96);
 	for (int i = 0; i < 2; i++)
 		kernel->multiply(y[i], input, packed[i], 3, 100, 96, &epilogue);
 	CHECK(memcmp(y[0], y[1], sizeof(y[0])) == 0);

@@ -187,7 +187,7 @@ multiply(Trial *t)
 	void	   *input = aligned(t->kernel->input_bytes(t->m, t->k));
 
 	t->kernel->pack(packed, t->weight, t->n, t->k);
-	t->kernel->convert(input, t->x, NULL, t->m, t->k);
+	t->kernel->convert(input, t->x, t->m, t->k);
 	t->kernel->multiply(t->y, input, packed, t->m, t->n, t->k, &t->epilogue);
 	free(packed);
 	free(input);
@@ -359,40 +359,6 @@ static void
 ties_go_to_even(UnitHost *unit)
 {
 	each_kernel(ties_case, unit);
-}
-
-/* Factors on the columns of X: the same as X times them before. */
-static void
-factors_case(const TclsPackedKernel *kernel, UnitHost *unit)
-{
-	Trial		t = trial(kernel, 13, 35, 401, unit);
-	void	   *packed = aligned(kernel->weight_bytes(t.n, t.k));
-	void	   *input = aligned(kernel->input_bytes(t.m, t.k));
-	float	   *factors;
-	TclsRng		rng = {5};
-
-	if (kernel->precision == TCLS_INT8)
-	{
-		CHECK_OK(tcls_alloc(&factors, (size_t) t.k, sizeof(float), &unit->host), &unit->host);
-		/* Powers of two change no rounding. */
-		for (int i = 0; i < t.k; i++)
-			factors[i] = ldexpf(1, (int) (tcls_rng_next(&rng) % 5) - 2);
-		kernel->pack(packed, t.weight, t.n, t.k);
-		kernel->convert(input, t.x, factors, t.m, t.k);
-		kernel->multiply(t.y, input, packed, t.m, t.n, t.k, &t.epilogue);
-		for (int i = 0; i < t.m * t.k; i++)
-			t.x[i] *= factors[i % t.k];
-		define_product(&t);
-		check_result(&t, NULL, bound_of(&t));
-	}
-	free(packed);
-	free(input);
-}
-
-static void
-factors_multiply_columns(UnitHost *unit)
-{
-	each_kernel(factors_case, unit);
 }
 
 /* The largest sums that there can be, of both signs, at the largest K. */
@@ -575,7 +541,6 @@ main(int argc, char **argv)
 	RUN(epilogues);
 	RUN(rows_of_zeros);
 	RUN(ties_go_to_even);
-	RUN(factors_multiply_columns);
 	RUN(largest_sums_do_not_overflow);
 	RUN(what_is_not_finite_stays_so);
 	RUN(kernels_pass_their_self_test);
