@@ -36,7 +36,7 @@ ISOLATION_OPTS = --inputdir=test/isolation --outputdir=output_iso --load-extensi
 TAP_TESTS      = 1
 PROVE_TESTS    = test/t/*.pl
 
-EXTRA_CLEAN    = $(wildcard src/*/*.o src/*/*.bc) test/unit/build test/fuzz/build test/bench/build
+EXTRA_CLEAN    = $(wildcard src/*/*.o src/*/*.bc) test/unit/build test/fuzz/build test/bench/build test/emulated/build
 
 # No bitcode: JIT would inline our functions and then miss those that the library hides.
 override with_llvm = no
@@ -87,6 +87,11 @@ bench-train:
 # Embeddings of all-MiniLM-L6-v2 on 1,000 real texts, compared with transformers (PEER_PYTHON has them).
 minilm-check:
 	$(MAKE) -C test/bench minilm
+
+# Unit tests of the kernels on an emulated processor with AVX-512 and VNNI (Bochs; test/emulated/Makefile).
+.PHONY: emulated-check
+emulated-check:
+	$(MAKE) -C test/emulated check
 
 # Ids and offsets against Hugging Face on the data sets of TEXTCLS_DATA and RANDOM random strings: about an hour.
 .PHONY: tokenizer-diff
