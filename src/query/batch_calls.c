@@ -155,6 +155,17 @@ replace_parameters(Node *node, void *context)
 	return expression_tree_mutator(node, replace_parameters, context);
 }
 
+/* A parameter of the plan below: its initplan may itself wait for one that was replaced. */
+static bool
+has_parameter(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Param) && ((Param *) node)->paramkind == PARAM_EXEC)
+		return true;
+	return expression_tree_walker(node, has_parameter, context);
+}
+
 List *
 tcls_batch_parameter_calls(Plan *plan, List *ids, List *values)
 {
@@ -174,7 +185,7 @@ tcls_batch_parameter_calls(Plan *plan, List *ids, List *values)
 	{
 		Node	   *call = replace_parameters(lfirst(cell), &parameters);
 
-		if (contain_var_clause(call))
+		if (contain_var_clause(call) && !has_parameter(call, NULL))
 			result = lappend(result, call);
 	}
 	return result;

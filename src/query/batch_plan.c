@@ -137,6 +137,8 @@ reads_all(const Plan *plan)
 static void
 find_row_effects(Plan *plan, Effects *effects)
 {
+	ListCell   *cell;
+
 	find_expression_effects((Node *) plan->qual, effects);
 	switch (nodeTag(plan))
 	{
@@ -150,6 +152,13 @@ find_row_effects(Plan *plan, Effects *effects)
 			break;
 		case T_ValuesScan:
 			find_expression_effects((Node *) ((ValuesScan *) plan)->values_lists, effects);
+			break;
+		case T_FunctionScan:
+			foreach(cell, ((FunctionScan *) plan)->functions)
+				find_expression_effects(((RangeTblFunction *) lfirst(cell))->funcexpr, effects);
+			break;
+		case T_TableFuncScan:
+			find_expression_effects((Node *) ((TableFuncScan *) plan)->tablefunc, effects);
 			break;
 		case T_CteScan:
 			{

@@ -54,6 +54,7 @@ END $$;
 -- wherever a call may stand: nodes tells how many places are batched
 CREATE VIEW barrier WITH (security_barrier) AS SELECT id, body FROM note WHERE textcls.classify(body) = 'business';
 CREATE FUNCTION inlined(body text) RETURNS text LANGUAGE sql STABLE AS 'SELECT textcls.classify(body)';
+CREATE TABLE kind AS SELECT DISTINCT label, model FROM note;
 CREATE TABLE form (id int GENERATED ALWAYS AS IDENTITY, query text);
 INSERT INTO form (query) VALUES
 	('SELECT id, textcls.classify(body) FROM note'),
@@ -105,7 +106,9 @@ INSERT INTO form (query) VALUES
 	('SELECT id, coalesce(label, textcls.classify(body)) FROM note'),
 	('SELECT id FROM note WHERE id < 3 OR textcls.classify(body) = ''business'''),
 	('SELECT textcls.classify(textcls.classify(body)) FROM note WHERE id < 30'),
-	('SELECT textcls.classify(ARRAY[body]) FROM note WHERE id < 30');
+	('SELECT textcls.classify(ARRAY[body]) FROM note WHERE id < 30'),
+	-- the model's name is a sub-select that itself waits for the row
+	('SELECT id, (SELECT p.label FROM textcls.predict(n.body, (SELECT k.model FROM kind k WHERE k.label = n.label)) p LIMIT 1) FROM note n');
 SELECT id, c.* FROM form, LATERAL compare(query) c ORDER BY id;
 
 -- vectors and scores, to rounding
@@ -345,7 +348,7 @@ SELECT q, c.* FROM unnest(ARRAY['SELECT count(*) FROM note WHERE textcls.classif
 	'SELECT count(*), count(p.label) FROM note, LATERAL textcls.predict(body) p']) q, LATERAL compare(q) c;
 EXPLAIN (COSTS OFF) SELECT count(*) FROM note WHERE textcls.classify(body) = 'business';
 
-DROP TABLE note, part, form, target, merged, secret, way CASCADE;
+DROP TABLE note, part, form, kind, target, merged, secret, way CASCADE;
 DROP FUNCTION nodes, rows_of, compare, inlined, rows_read, rows_before_error, leak, walk, in_plpgsql, in_sql;
 DROP PROCEDURE commits;
 DROP SEQUENCE seen;
