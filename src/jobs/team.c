@@ -26,6 +26,25 @@ struct TclsTeam
 
 StaticAssertDecl(sizeof(TclsHelperArguments) <= BGW_EXTRALEN, "helper arguments must fit into bgw_extra");
 
+/* Floats between two looks for interrupts. */
+#define PIECE ((size_t) 1 << 20)
+
+/* count floats at from, or zeros where it is NULL. */
+static void
+fill_floats(float *to, const float *from, size_t count)
+{
+	for (size_t done = 0; done < count; done += PIECE)
+	{
+		size_t		piece = Min(PIECE, count - done);
+
+		CHECK_FOR_INTERRUPTS();
+		if (from != NULL)
+			memcpy(to + done, from + done, piece * sizeof(float));
+		else
+			memset(to + done, 0, piece * sizeof(float));
+	}
+}
+
 /* The model's weights into the first block; the others begin as zero. */
 static void
 move_weights(TclsTeam *team, TclsModel *model, TclsHost *host)
@@ -36,8 +55,8 @@ move_weights(TclsTeam *team, TclsModel *model, TclsHost *host)
 	float	   *rest = block + total;
 	float	   *end = exchange->block + tcls_exchange_block_floats(total, exchange->count);
 
-	memcpy(block, model->weights.block, total * sizeof(float));
-	memset(rest, 0, (end - rest) * sizeof(float));
+	fill_floats(block, model->weights.block, total);
+	fill_floats(rest, NULL, end - rest);
 	memset(exchange->board, 0, tcls_exchange_board_doubles(exchange->count) * sizeof(double));
 	tcls_free(model->weights.block, host);
 	tcls_free(model->weights.layers, host);
