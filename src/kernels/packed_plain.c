@@ -232,8 +232,8 @@ int8_multiply(float *y, const void *input, const void *packed, int m, int n, int
 	TclsScales	scales = {tcls_quantised_rows(input, (size_t) m), columns, columns + padded_columns(n), NULL};
 	const int8_t *panels = (const int8_t *) (columns + 2 * padded_columns(n));
 
-	tcls_int8(y, (const int8_t *) input + tcls_quantised_rows_bytes((size_t) m), panels, (size_t) m, (size_t) n, (size_t) k, &scales,
-			  epilogue);
+	tcls_int8(y, (const int8_t *) input + tcls_quantised_rows_bytes((size_t) m), panels, (size_t) m, (size_t) n,
+			  (size_t) k, &scales, epilogue);
 }
 
 const TclsPackedKernel tcls_packed_int8_plain = {

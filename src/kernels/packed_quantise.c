@@ -76,11 +76,21 @@ map_of(const float *x, size_t columns, bool shifted)
 	return map;
 }
 
+/* Beyond 127 is only what a shift rounded to an end of the range leaves: a row of nearly equal numbers. */
+static TCLS_BODY float
+step_of(float x, Map map)
+{
+	float		step = rintf((x - map.shift) * map.inverse);
+
+	step = step < -127.0f ? -127.0f : step;
+	return step > 127.0f ? 127.0f : step;
+}
+
 #define EACH_ELEMENT(type, offset) \
 	do { \
 		_Pragma("omp simd") \
 		for (size_t i = 0; i < columns; i++) \
-			((type *) q)[i] = (type) ((int32_t) rintf((x[i] - map.shift) * map.inverse) + (offset)); \
+			((type *) q)[i] = (type) ((int32_t) step_of(x[i], map) + (offset)); \
 		for (size_t i = columns; i < filled; i++) \
 			((type *) q)[i] = (type) (offset); \
 	} while (0)

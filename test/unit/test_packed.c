@@ -105,7 +105,9 @@ quantiser_of(const float *x, int k, bool shifted)
 static double
 quantised(float x, Quantiser quantiser)
 {
-	return quantiser.half < 1e-30f ? 0 : (double) nearbyintf((x - quantiser.shift) * (127.0f / quantiser.half));
+	float		step = nearbyintf((x - quantiser.shift) * (127.0f / quantiser.half));
+
+	return quantiser.half < 1e-30f ? 0 : (double) fmaxf(-127, fminf(127, step));
 }
 
 /* The sums of int8 are exact, only what follows is rounded. */
@@ -317,6 +319,7 @@ zeros_case(const TclsPackedKernel *kernel, UnitHost *unit)
 		t.x[3 * t.k + i] *= 1e-40f;
 		t.x[4 * t.k + i] *= 1e-20f;
 		t.x[5 * t.k + i] *= 1e20f;
+		t.x[6 * t.k + i] = i % 2 == 0 ? 1e6f : nextafterf(1e6f, 2e6f);
 		t.weight[7 * t.k + i] = -0.0f;
 		t.weight[8 * t.k + i] *= 1e-40f;
 	}
