@@ -15,6 +15,7 @@
 #include "bridge/settings.h"
 #include "jobs/relation.h"
 #include "query/scoring.h"
+#include "store/catalog_rows.h"
 #include "store/model_precision.h"
 
 PG_FUNCTION_INFO_V1(textcls_set_precision);
@@ -154,6 +155,7 @@ begin_measure(Measure *measure, FunctionCallInfo fcinfo)
 				 errmsg("model and relation must not be NULL")));
 	measure->relation = tcls_relation_resolve(PG_GETARG_OID(1), label_column, text_column);
 	tcls_scoring_begin_call(&measure->fp32, fcinfo, 0);
+	tcls_catalog_check_owner(measure->fp32.version->model, tcls_catalog_versions(measure->fp32.version->model));
 	tcls_scoring_require_labels(&measure->fp32);
 	if (measure->relation->multi_label || (label_column != NULL &&
 										   measure->fp32.model->config.numbers.problem == TCLS_MULTI_LABEL))

@@ -19,7 +19,7 @@
  * accuracy to speak of where the rows have labels.
  */
 #define TCLS_INT8_LEAST_ROWS 100
-#define TCLS_INT8_LEAST_AGREEMENT 0.99
+#define TCLS_INT8_LEAST_AGREEMENT 0.995
 #define TCLS_INT8_MOST_LOSS 0.003
 
 /* The kernel, after the engine was started; *reason (may be NULL) gets why, in static storage. */

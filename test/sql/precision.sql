@@ -64,9 +64,9 @@ SELECT rows, agreement >= 0.9 AS agrees, accuracy_change FROM textcls.measure_pr
 SELECT rows, abs(accuracy_change) < 0.1 AS near FROM textcls.measure_precision('p_three', 'p_rows', 'body', 'label');
 SELECT int8_rows, int8_agreement > 0.9 AS agrees FROM textcls.model_versions WHERE model = 'p_three';
 SELECT textcls.set_precision('p_three', 'auto');
-UPDATE textcls.model_version SET int8_agreement = 0.99, int8_accuracy_change = -0.003 WHERE model = 'p_three';
+UPDATE textcls.model_version SET int8_agreement = 0.995, int8_accuracy_change = -0.003 WHERE model = 'p_three';
 SELECT * FROM pg_temp.kernel();
-UPDATE textcls.model_version SET int8_agreement = 0.98 WHERE model = 'p_three';
+UPDATE textcls.model_version SET int8_agreement = 0.99 WHERE model = 'p_three';
 SELECT * FROM pg_temp.kernel();
 UPDATE textcls.model_version SET int8_agreement = 1, int8_rows = 99 WHERE model = 'p_three';
 SELECT * FROM pg_temp.kernel();
