@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/rng.h"
+#include "train/compare.h"
 #include "train/trainer.h"
 #include "unit.h"
 
@@ -626,6 +627,42 @@ steps_and_evaluations_are_counted(UnitHost *unit)
 	CHECK(unit->live_blocks == 0);
 }
 
+/*
+ * fp32 compared with itself is equal and as right as the evaluation says; int8 nearly so.  Single and multi-label.
+ */
+static void
+precisions_are_compared(UnitHost *unit)
+{
+	for (int multi = 0; multi < 2; multi++)
+	{
+		TclsConfig	config = small_config();
+		TclsTrainOptions options = small_options();
+		TclsTrainEvents events = {.context = NULL};
+		MadeSource	made;
+		TclsExampleSource source = made_source(&made, 10, 203);
+		TclsModel	model;
+		TclsTrainer *trainer;
+		TclsEvaluation evaluation;
+		TclsComparison comparison;
+
+		made.multi_label = multi;
+		config.problem = multi ? TCLS_MULTI_LABEL : TCLS_SINGLE_LABEL;
+		model_create(&model, &config, 3, &unit->host);
+		CHECK_OK(tcls_trainer_create(&trainer, &model, &source, NULL, &options, &events, &unit->host), &unit->host);
+		CHECK_OK(tcls_trainer_run(trainer), &unit->host);
+		CHECK_OK(tcls_trainer_evaluate(&evaluation, trainer, &source), &unit->host);
+		CHECK_OK(tcls_trainer_compare(&comparison, trainer, &source, tcls_packed_best(TCLS_FP32)), &unit->host);
+		CHECK(comparison.rows == 203 && comparison.equal == 203 && comparison.kernel_right == comparison.right);
+		CHECK_CLOSE((double) comparison.right / 203, evaluation.accuracy, 1e-9);
+		CHECK_OK(tcls_trainer_compare(&comparison, trainer, &source, tcls_packed_best(TCLS_INT8)), &unit->host);
+		CHECK(comparison.rows == 203 && comparison.equal >= 190 && comparison.right > 100);
+		CHECK(llabs(comparison.kernel_right - comparison.right) <= 203 - comparison.equal);
+		tcls_trainer_destroy(trainer);
+		model_destroy(&model, &unit->host);
+	}
+	CHECK(unit->live_blocks == 0);
+}
+
 static void
 few_examples_get_more_epochs(UnitHost *unit)
 {
@@ -811,6 +848,7 @@ main(void)
 	RUN(the_best_weights_are_the_result);
 	RUN(training_stops_early);
 	RUN(steps_and_evaluations_are_counted);
+	RUN(precisions_are_compared);
 	RUN(few_examples_get_more_epochs);
 	RUN(head_only_leaves_the_encoder);
 	RUN(other_problems_learn);
