@@ -76,7 +76,7 @@ fuzz-replay:
 	$(MAKE) -C test/fuzz replay
 
 # Rates of the network on one core, and of PyTorch beside it (PEER_PYTHON has torch and transformers).
-.PHONY: bench-network bench-network-peer bench-train minilm-check
+.PHONY: bench bench-accuracy bench-network bench-network-peer bench-train minilm-check
 bench-network:
 	$(MAKE) -C test/bench run
 bench-network-peer:
@@ -84,6 +84,11 @@ bench-network-peer:
 # What training from scratch reaches: TRAIN=file TEST=file, a line "label<TAB>text" a text.
 bench-train:
 	$(MAKE) -C test/bench train TRAIN=$(abspath $(TRAIN)) TEST=$(abspath $(TEST))
+# Through SQL, beside the peers of test/bench/requirements.txt (PEER_PYTHON), on the data sets of TEXTCLS_DATA.
+bench:
+	test/bench/bench.sh
+bench-accuracy:
+	test/bench/bench.sh accuracy
 # Embeddings of all-MiniLM-L6-v2 on 1,000 real texts, compared with transformers (PEER_PYTHON has them).
 minilm-check:
 	$(MAKE) -C test/bench minilm

@@ -1,0 +1,32 @@
+# bench_lib.sh: what the benchmarks through SQL share; sourced after ../setup.sh.
+
+value() { setup_psql -At -c "$1" || exit 1; }
+run() { setup_psql -c "$1" >/dev/null || exit 1; }
+figure() { printf '%-52s %10s  %s\n' "$1" "$2" "${3:-}"; }
+
+# load SET: tables SET_train and SET_test with the columns text and label.
+load()
+{
+    local part columns
+
+    for part in train test; do
+        [ -z "$(value "SELECT to_regclass('$1_$part')")" ] || continue
+        columns=$(zcat "$TEXTCLS_DATA/$1/$part.csv.gz" | sed 's/$/ text/; s/,/ text, /g; q')
+        run "CREATE TABLE $1_$part ($columns)"
+        zcat "$TEXTCLS_DATA/$1/$part.csv.gz" | setup_psql -c "COPY $1_$part FROM STDIN (FORMAT csv, HEADER)" || exit 1
+    done
+}
+
+minilm()
+{
+    setup_minilm || setup_fail "all-MiniLM-L6-v2 is not to be had; set TEXTCLS_MINILM"
+    [ -n "$(value "SELECT name FROM textcls.models WHERE name = 'minilm'")" ] ||
+        run "SELECT textcls.import_model('minilm', '$TEXTCLS_MINILM')"
+}
+
+# milliseconds SETTINGS QUERY: the best of three after a warm-up, in one session.
+milliseconds()
+{
+    setup_psql -At -c "$1" -c "$2" -c '\timing on' -c "$2" -c "$2" -c "$2" |
+        sed -n 's/^Time: \([0-9.]*\) ms.*/\1/p' | sort -n | head -n 1
+}
