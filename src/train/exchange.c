@@ -153,17 +153,17 @@ tcls_exchange_sum(double *values, size_t count, TclsExchange *exchange)
 TclsStatus
 tcls_exchange_sum_counts(int64_t *values, size_t count, TclsExchange *exchange)
 {
+	double		part[TCLS_EXCHANGE_BOARD];
+
 	for (size_t done = 0; done < count; done += TCLS_EXCHANGE_BOARD)
 	{
-		size_t		part = count - done < TCLS_EXCHANGE_BOARD ? count - done : TCLS_EXCHANGE_BOARD;
-		double	   *own;
-		const double *half = take_turn(&own, exchange);
+		size_t		size = count - done < TCLS_EXCHANGE_BOARD ? count - done : TCLS_EXCHANGE_BOARD;
 
-		for (size_t i = 0; i < part; i++)
-			own[i] = (double) values[done + i];
-		TCLS_TRY(exchange->meet(exchange->context));
-		for (size_t i = 0; i < part; i++)
-			values[done + i] = (int64_t) sum_of_ranks(half, i, exchange->count);
+		for (size_t i = 0; i < size; i++)
+			part[i] = (double) values[done + i];
+		TCLS_TRY(tcls_exchange_sum(part, size, exchange));
+		for (size_t i = 0; i < size; i++)
+			values[done + i] = (int64_t) part[i];
 	}
 	return TCLS_OK;
 }
