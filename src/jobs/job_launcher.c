@@ -50,22 +50,30 @@ static PendingJob *pending = NULL;
 
 StaticAssertDecl(sizeof(TclsWorkerArguments) <= BGW_EXTRALEN, "worker arguments must fit into bgw_extra");
 
+void
+tcls_launcher_describe(BackgroundWorker *out, const char *type, const char *function, Datum main_arg,
+					   const void *arguments, Size size)
+{
+	memset(out, 0, sizeof(*out));
+	strlcpy(out->bgw_type, type, BGW_MAXLEN);
+	strlcpy(out->bgw_library_name, "textcls", BGW_MAXLEN);
+	strlcpy(out->bgw_function_name, function, BGW_MAXLEN);
+	out->bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+	out->bgw_start_time = BgWorkerStart_RecoveryFinished;
+	out->bgw_restart_time = BGW_NEVER_RESTART;
+	out->bgw_main_arg = main_arg;
+	memcpy(out->bgw_extra, arguments, size);
+}
+
 static bool
 register_worker(int64 job, Oid role)
 {
 	BackgroundWorker worker;
 	TclsWorkerArguments arguments = {MyDatabaseId, role};
 
-	memset(&worker, 0, sizeof(worker));
+	tcls_launcher_describe(&worker, "textcls training", "textcls_worker_main", Int64GetDatum(job), &arguments,
+						   sizeof(arguments));
 	snprintf(worker.bgw_name, BGW_MAXLEN, "textcls training, job " INT64_FORMAT, job);
-	strlcpy(worker.bgw_type, "textcls training", BGW_MAXLEN);
-	strlcpy(worker.bgw_library_name, "textcls", BGW_MAXLEN);
-	strlcpy(worker.bgw_function_name, "textcls_worker_main", BGW_MAXLEN);
-	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
-	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
-	worker.bgw_restart_time = BGW_NEVER_RESTART;
-	worker.bgw_main_arg = Int64GetDatum(job);
-	memcpy(worker.bgw_extra, &arguments, sizeof(arguments));
 	return RegisterDynamicBackgroundWorker(&worker, NULL);
 }
 

@@ -5,12 +5,21 @@
 #ifndef TEXTCLS_JOB_LAUNCHER_H
 #define TEXTCLS_JOB_LAUNCHER_H
 
+#include "postmaster/bgworker.h"
+
 /* What a worker is told; the rest is in the job's row. */
 typedef struct TclsWorkerArguments
 {
 	Oid			database;
 	Oid			role;
 } TclsWorkerArguments;
+
+/*
+ * A worker of a training for bgw_main_arg, with the arguments that lie in bgw_extra; the caller adds its
+ * name and whom it notifies.
+ */
+extern void tcls_launcher_describe(BackgroundWorker *out, const char *type, const char *function, Datum main_arg,
+								   const void *arguments, Size size);
 
 /* Called by _PG_init: transaction callbacks, and the sweeper where the library is preloaded. */
 extern void tcls_launcher_define(void);

@@ -11,6 +11,7 @@
 #include "utils/wait_event.h"
 
 #include "bridge/host_pg.h"
+#include "jobs/job_launcher.h"
 #include "jobs/team.h"
 #include "jobs/team_helper.h"
 #include "jobs/team_segment.h"
@@ -91,18 +92,11 @@ register_helper(TclsTeam *team, int32 rank)
 	TclsHelperArguments arguments = {MyDatabaseId, GetAuthenticatedUserId(), rank};
 	BackgroundWorker worker;
 
-	memset(&worker, 0, sizeof(worker));
+	tcls_launcher_describe(&worker, "textcls training helper", "textcls_helper_main",
+						   UInt32GetDatum(dsm_segment_handle(team->segment.dsm)), &arguments, sizeof(arguments));
 	snprintf(worker.bgw_name, BGW_MAXLEN, "textcls training, job " INT64_FORMAT ", worker %d of %d", shared->job,
 			 rank + 1, shared->count);
-	strlcpy(worker.bgw_type, "textcls training helper", BGW_MAXLEN);
-	strlcpy(worker.bgw_library_name, "textcls", BGW_MAXLEN);
-	strlcpy(worker.bgw_function_name, "textcls_helper_main", BGW_MAXLEN);
-	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
-	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
-	worker.bgw_restart_time = BGW_NEVER_RESTART;
 	worker.bgw_notify_pid = MyProcPid;
-	worker.bgw_main_arg = UInt32GetDatum(dsm_segment_handle(team->segment.dsm));
-	memcpy(worker.bgw_extra, &arguments, sizeof(arguments));
 	return RegisterDynamicBackgroundWorker(&worker, &team->helpers[rank]);
 }
 
