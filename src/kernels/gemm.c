@@ -325,9 +325,8 @@ static float test_b[TEST_OPERAND];
 static float test_actual[TEST_RESULT];
 static float test_wanted[TEST_RESULT];
 
-/* Values in -1..1 that differ from place to place. */
-static void
-test_fill(float *data, size_t count, unsigned int seed)
+void
+tcls_self_test_fill(float *data, size_t count, unsigned int seed)
 {
 	for (size_t i = 0; i < count; i++)
 	{
@@ -344,7 +343,7 @@ test_shape(const TestShape *shape, TclsGemm gemm)
 	int			ldb = shape->transpose_b ? shape->k : shape->n;
 	float		tolerance = 1e-6f * (float) (shape->k + 16);
 
-	test_fill(test_actual, size, 3);
+	tcls_self_test_fill(test_actual, size, 3);
 	memcpy(test_wanted, test_actual, size * sizeof(float));
 	gemm(test_actual, test_a, test_b, shape->m, shape->n, shape->k, lda, ldb, shape->n, shape->transpose_a,
 		 shape->transpose_b, 1.0f, shape->beta);
@@ -360,8 +359,8 @@ test_shape(const TestShape *shape, TclsGemm gemm)
 static bool
 test_shapes_with(TclsGemm gemm, bool rounded)
 {
-	test_fill(test_a, TEST_OPERAND, 1);
-	test_fill(test_b, TEST_OPERAND, 2);
+	tcls_self_test_fill(test_a, TEST_OPERAND, 1);
+	tcls_self_test_fill(test_b, TEST_OPERAND, 2);
 	if (rounded)
 	{
 		tcls_round_bf16(test_a, test_a, TEST_OPERAND);

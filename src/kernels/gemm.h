@@ -9,6 +9,7 @@
 #define TEXTCLS_GEMM_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "base/status.h"
 
@@ -43,6 +44,9 @@ extern int	tcls_gemm_path(void);	/* the selected one */
  * runs it where that harms nobody.  Takes below 20 ms on a current CPU.
  */
 extern bool tcls_gemm_self_test(void);
+
+/* Values in -1..1 that differ from place to place, for self-tests. */
+extern void tcls_self_test_fill(float *data, size_t count, unsigned int seed);
 
 /* The same test of a given product. */
 extern bool tcls_gemm_test(TclsGemm gemm);

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "kernels/gemm.h"
 #include "kernels/packed_parts.h"
 #include "base/pure_c.h"
 
@@ -132,17 +133,6 @@ static float test_results[2][TEST_RESULT];
 static char test_packed[TEST_BYTES] __attribute__((aligned(64)));
 static char test_input[TEST_BYTES] __attribute__((aligned(64)));
 
-/* Values in -1..1 that differ from place to place. */
-static void
-test_fill(float *data, size_t count, unsigned int seed)
-{
-	for (size_t i = 0; i < count; i++)
-	{
-		seed = seed * 1664525u + 1013904223u;
-		data[i] = (float) (seed >> 8) * 0x1.0p-23f - 1.0f;
-	}
-}
-
 static bool
 test_multiply(float *y, const TclsPackedKernel *kernel, const TestShape *shape)
 {
@@ -165,10 +155,10 @@ tcls_packed_self_test(const TclsPackedKernel *kernel)
 {
 	const TclsPackedKernel *plain = plain_kernel(kernel->precision);
 
-	test_fill(test_weight, TEST_WEIGHT, 1);
-	test_fill(test_x, TEST_RESULT, 2);
-	test_fill(test_bias, sizeof(test_bias) / sizeof(float), 3);
-	test_fill(test_residual, TEST_RESULT, 4);
+	tcls_self_test_fill(test_weight, TEST_WEIGHT, 1);
+	tcls_self_test_fill(test_x, TEST_RESULT, 2);
+	tcls_self_test_fill(test_bias, sizeof(test_bias) / sizeof(float), 3);
+	tcls_self_test_fill(test_residual, TEST_RESULT, 4);
 	for (size_t s = 0; s < sizeof(test_shapes) / sizeof(test_shapes[0]); s++)
 	{
 		const TestShape *shape = &test_shapes[s];
