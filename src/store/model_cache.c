@@ -106,7 +106,20 @@ create_image(size_t *size, const TclsVersion *version, const TclsPackedKernel *k
 	return image;
 }
 
-/* Under the lock: map the file that the holder before has probably built, or build it. */
+/* Use an image that lies in this memory, which becomes the entry's. */
+static void
+open_private(CachedModel *entry, const void *image, size_t size, MemoryContext memory)
+{
+	TclsHost   *host = tcls_host_create(memory);
+
+	MemoryContextSetParent(memory, entry->context);
+	tcls_host_check(tcls_prepared_open(&entry->model, image, size, entry->kernel, false, host), host);
+}
+
+/*
+ * Under the lock: map the file that the holder before has probably built, or build it.  What cannot become a
+ * file serves this process alone.
+ */
 static void
 build(CachedModel *entry, const TclsVersion *version, int elevel)
 {
@@ -122,12 +135,15 @@ build(CachedModel *entry, const TclsVersion *version, int elevel)
 	entry->was_built = tcls_prepared_file_write(image, size, version->fingerprint, entry->kernel->layout, elevel);
 	if (entry->was_built)
 		entry->file = tcls_prepared_file_map(&entry->model, version->fingerprint, entry->kernel, entry->context);
-	MemoryContextDelete(scratch);
+	if (entry->file != NULL)
+		MemoryContextDelete(scratch);
+	else
+		open_private(entry, image, size, scratch);
 }
 
 /*
- * Map the prepared file, after building it where there is none; false where that is impossible, which is
- * reported with elevel.
+ * Map the prepared file, after building it where there is none; false where nobody can build one.  What is
+ * impossible is reported with elevel.
  */
 static bool
 map_or_build(CachedModel *entry, const TclsVersion *version, int elevel)
@@ -142,17 +158,17 @@ map_or_build(CachedModel *entry, const TclsVersion *version, int elevel)
 		return false;
 	build(entry, version, elevel);
 	tcls_prepared_file_unlock(lock);
-	return entry->file != NULL;
+	return true;
 }
 
 static void
 load_private(CachedModel *entry, const TclsVersion *version)
 {
-	TclsHost   *host = tcls_host_create(entry->context);
+	MemoryContext memory = AllocSetContextCreate(CurrentMemoryContext, "textcls image", ALLOCSET_SMALL_SIZES);
 	size_t		size;
-	void	   *image = create_image(&size, version, entry->kernel, host);
+	void	   *image = create_image(&size, version, entry->kernel, tcls_host_create(memory));
 
-	tcls_host_check(tcls_prepared_open(&entry->model, image, size, entry->kernel, false, host), host);
+	open_private(entry, image, size, memory);
 }
 
 /* An entry without its model, in a new context that the caller owns. */
@@ -190,7 +206,7 @@ tcls_cache_prepare(bool *was_built, const TclsVersion *version, const TclsPacked
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("prepared weights are not shared"),
 				 errhint("Set textcls.share_weights to on.")));
-	if (!map_or_build(entry, version, ERROR))
+	if (!map_or_build(entry, version, ERROR) || entry->file == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("the prepared file of model \"%s\" version %d cannot be read", version->model, version->number),
