@@ -24,6 +24,20 @@ minilm()
         run "SELECT textcls.import_model('minilm', '$TEXTCLS_MINILM')"
 }
 
+# finetune TABLE MODEL BASE OPTIONS: train on the columns text and label in the background and wait; the job's number.
+finetune()
+{
+    local job base=NULL
+
+    [ -z "$3" ] || base="'$3'"
+    job=$(value "SELECT textcls.finetune('$1', 'label', 'text', '$2', $base, '$4')") || exit 1
+    run "SELECT textcls.wait_job($job)"
+    echo "$job"
+}
+
+# seconds JOB: from its start to its end.
+seconds() { value "SELECT round(extract(epoch FROM finished_at - started_at), 1) FROM textcls.jobs WHERE id = $1"; }
+
 # milliseconds SETTINGS QUERY: the best of three after a warm-up, in one session.
 milliseconds()
 {

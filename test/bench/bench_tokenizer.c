@@ -12,46 +12,10 @@
 #include <string.h>
 #include <time.h>
 
+#include "bench_host.h"
 #include "tokenizer/tokenizer.h"
 
 #define PASSES 3
-
-static void *
-host_alloc(void *context, size_t size)
-{
-	return malloc(size);
-}
-
-static void
-host_free(void *context, void *block)
-{
-	free(block);
-}
-
-static TclsStatus
-host_poll(void *context)
-{
-	return TCLS_OK;
-}
-
-static TclsHost host = {host_alloc, host_free, host_poll, NULL, ""};
-
-/* The whole stream. */
-static char *
-read_stream(size_t *size, FILE *stream)
-{
-	char	   *data = NULL;
-	size_t		room = 0;
-
-	*size = 0;
-	do
-	{
-		room = 2 * room + 65536;
-		data = realloc(data, room);
-		*size += fread(data + *size, 1, room - *size, stream);
-	} while (*size == room);
-	return data;
-}
 
 static TclsStatus
 encode_all(long long *count, long long *bytes, const TclsTokenizer *tokenizer, const char *texts, size_t size)

@@ -28,12 +28,10 @@ load_debian()
 # fit SET MODEL BASE OPTIONS [EPOCHS]: fine-tune and judge; with EPOCHS the rate of training too.
 fit()
 {
-    local job seconds base=NULL
+    local job seconds
 
-    [ -z "$3" ] || base="'$3'"
-    job=$(value "SELECT textcls.finetune('$1_train', 'label', 'text', '$2', $base, '$4')") || exit 1
-    run "SELECT textcls.wait_job($job)"
-    seconds=$(value "SELECT round(extract(epoch FROM finished_at - started_at), 1) FROM textcls.jobs WHERE id = $job")
+    job=$(finetune "$1_train" "$2" "$3" "$4") || exit 1
+    seconds=$(seconds "$job")
     figure "$2: test accuracy" "$(value "SELECT round(value::numeric, 4) FROM textcls.evaluate('$1_test', 'label', 'text', '$2')
         WHERE label IS NULL AND metric = 'accuracy'")" "$4"
     figure "$2: seconds from start to end" "$seconds"
