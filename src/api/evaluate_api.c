@@ -121,31 +121,34 @@ read_row(TclsTally *tally, Batch *batch, HeapTuple row, TupleDesc columns)
 		run_batch(tally, batch);
 }
 
+typedef struct Reader
+{
+	TclsTally  *tally;
+	Batch	   *batch;
+} Reader;
+
+static void
+read_portion(void *context)
+{
+	const Reader *reader = context;
+
+	for (uint64 i = 0; i < SPI_processed; i++)
+		read_row(reader->tally, reader->batch, SPI_tuptable->vals[i], SPI_tuptable->tupdesc);
+	run_batch(reader->tally, reader->batch);
+}
+
 static void
 read_relation(TclsTally *tally, const TclsRelation *relation)
 {
 	Batch	   *batch = palloc0(sizeof(Batch));
+	Reader		reader = {tally, batch};
 	char	   *query;
-	Portal		cursor;
 
 	batch->memory = AllocSetContextCreate(CurrentMemoryContext, "textcls batch", ALLOCSET_DEFAULT_SIZES);
 	query = psprintf("SELECT %s::pg_catalog.text%s, %s::pg_catalog.text FROM %s",
 					 quote_identifier(relation->label_column), relation->multi_label ? "[]" : "",
 					 quote_identifier(relation->text_column), relation->qualified);
-	SPI_connect();
-	cursor = SPI_cursor_open_with_args(NULL, query, 0, NULL, NULL, NULL, true, 0);
-	for (;;)
-	{
-		SPI_cursor_fetch(cursor, true, FETCH_ROWS);
-		if (SPI_processed == 0)
-			break;
-		for (uint64 i = 0; i < SPI_processed; i++)
-			read_row(tally, batch, SPI_tuptable->vals[i], SPI_tuptable->tupdesc);
-		run_batch(tally, batch);
-		SPI_freetuptable(SPI_tuptable);
-	}
-	SPI_cursor_close(cursor);
-	SPI_finish();
+	tcls_relation_read(query, FETCH_ROWS, read_portion, &reader);
 	MemoryContextDelete(batch->memory);
 }
 

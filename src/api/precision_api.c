@@ -110,11 +110,21 @@ compare_rows(Measure *measure)
 }
 
 static void
+compare_portion(void *context)
+{
+	Measure    *measure = context;
+	MemoryContext caller = MemoryContextSwitchTo(measure->memory);
+
+	compare_rows(measure);
+	MemoryContextSwitchTo(caller);
+	MemoryContextReset(measure->memory);
+}
+
+static void
 compare_relation(Measure *measure)
 {
 	const TclsRelation *relation = measure->relation;
 	StringInfoData query;
-	Portal		cursor;
 
 	initStringInfo(&query);
 	appendStringInfo(&query, "SELECT %s::pg_catalog.text", quote_identifier(relation->text_column));
@@ -122,23 +132,7 @@ compare_relation(Measure *measure)
 		appendStringInfo(&query, ", %s::pg_catalog.text", quote_identifier(relation->label_column));
 	appendStringInfo(&query, " FROM %s", relation->qualified);
 	measure->memory = AllocSetContextCreate(CurrentMemoryContext, "textcls measure", ALLOCSET_DEFAULT_SIZES);
-	SPI_connect();
-	cursor = SPI_cursor_open_with_args(NULL, query.data, 0, NULL, NULL, NULL, true, 0);
-	for (;;)
-	{
-		MemoryContext caller;
-
-		SPI_cursor_fetch(cursor, true, FETCH_ROWS);
-		if (SPI_processed == 0)
-			break;
-		caller = MemoryContextSwitchTo(measure->memory);
-		compare_rows(measure);
-		MemoryContextSwitchTo(caller);
-		MemoryContextReset(measure->memory);
-		SPI_freetuptable(SPI_tuptable);
-	}
-	SPI_cursor_close(cursor);
-	SPI_finish();
+	tcls_relation_read(query.data, FETCH_ROWS, compare_portion, measure);
 }
 
 /* The arguments are (model, relation, text_column, label_column). */

@@ -14,6 +14,7 @@
 #include "utils/timestamp.h"
 
 #include "bridge/engine.h"
+#include "bridge/settings.h"
 #include "kernels/packed.h"
 #include "store/model_cache.h"
 #include "store/model_catalog.h"
@@ -28,13 +29,14 @@ PG_FUNCTION_INFO_V1(textcls_prepared_files);
 static const TclsPackedKernel *
 kernel_of(const char *precision)
 {
-	for (int i = 0; i < TCLS_PRECISION_COUNT; i++)
-		if (strcmp(precision, tcls_precision_name(i)) == 0)
-			return tcls_packed_best(i);
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("there is no precision \"%s\"", precision),
-			 errhint("Use \"fp32\", \"bf16\" or \"int8\".")));
+	int			number;
+
+	if (!tcls_settings_read_precision(&number, precision) || number == TCLS_PRECISION_AUTO)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("there is no precision \"%s\"", precision),
+				 errhint("Use \"fp32\", \"bf16\" or \"int8\".")));
+	return tcls_packed_best((TclsPrecision) number);
 }
 
 Datum

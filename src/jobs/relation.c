@@ -1,12 +1,13 @@
 /*
  * relation.c
- *		Resolves and checks the relation and the columns that texts come from.
+ *		Resolves, checks and reads the relation and the columns that texts come from.
  */
 #include "postgres.h"
 
 #include "access/relation.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
+#include "executor/spi.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
@@ -217,4 +218,23 @@ tcls_relation_is_blank(const char *text, size_t size)
 		if (text[i] != ' ' && text[i] != '\t' && text[i] != '\n' && text[i] != '\r')
 			return false;
 	return true;
+}
+
+void
+tcls_relation_read(const char *query, int rows, void (*portion) (void *context), void *context)
+{
+	Portal		cursor;
+
+	SPI_connect();
+	cursor = SPI_cursor_open_with_args(NULL, query, 0, NULL, NULL, NULL, true, 0);
+	for (;;)
+	{
+		SPI_cursor_fetch(cursor, true, rows);
+		if (SPI_processed == 0)
+			break;
+		portion(context);
+		SPI_freetuptable(SPI_tuptable);
+	}
+	SPI_cursor_close(cursor);
+	SPI_finish();
 }

@@ -32,4 +32,10 @@ extern void tcls_relation_check_split(const TclsRelation *relation, const char *
 /* Whether a text holds nothing but white space: such rows neither train nor count. */
 extern bool tcls_relation_is_blank(const char *text, size_t size);
 
+/*
+ * Run a query over a relation as the caller, by a cursor: each portion of at most so many rows is in
+ * SPI_tuptable and SPI_processed when the callback gets it.  No result is kept.
+ */
+extern void tcls_relation_read(const char *query, int rows, void (*portion) (void *context), void *context);
+
 #endif							/* TEXTCLS_RELATION_H */
